@@ -1,0 +1,1 @@
+"""The committed sample export and the generator that makes it."""

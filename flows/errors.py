@@ -1,0 +1,27 @@
+"""What can go wrong, in the words a user reads, with the exit code of the command.
+
+The messages are our own and hold no value of the data: they reach the terminal, the logs and
+Prefect. Raise them `from None`, so that the error behind them does not travel along.
+"""
+
+
+class SalesFunnelError(Exception):
+    """A run that ends with one short message."""
+
+    exit_code = 1
+
+
+class RunFailedError(SalesFunnelError):
+    """The run failed, or a check stopped it."""
+
+
+class InputError(SalesFunnelError):
+    """The source, the settings or the command line are wrong; nothing was changed."""
+
+    exit_code = 2
+
+
+class WarehouseBusyError(SalesFunnelError):
+    """Somebody else holds the warehouse; try again later (EX_TEMPFAIL)."""
+
+    exit_code = 75

@@ -1,0 +1,184 @@
+"""The flow `sales-funnel`: ingest, build, check, record, draw, publish."""
+
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from prefect import flow, task
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+from transforms.sources import SOURCES
+
+from flows.build import build, check
+from flows.errors import RunFailedError
+from flows.ingest import ingest
+from flows.masking_key import masking_key
+from flows.record import code_version, document, record
+from flows.report import put_in_place, report_tables, write_beside
+from flows.report_process import ReportProcess, report_process
+from flows.run import Run
+from flows.settings import load_settings
+from flows.steps import step
+from flows.warehouse import open_warehouse
+from flows.warehouse.folder import find_export, fingerprint
+
+# Nothing is cached, persisted or tried again: a local file does not get better by waiting.
+_TASK: dict[str, Any] = {"cache_policy": NO_CACHE, "persist_result": False}
+
+
+@task(task_run_name="raw_{name}", tags=["ingest"], **_TASK)
+def ingest_table(name: str, run: Run) -> None:
+    """Land a table of the export; an optional one that is not there is empty."""
+    with step(f"raw_{name}") as outcome:
+        source = SOURCES[name]
+        if name not in run.files:
+            run.tables[source.raw_name] = run.warehouse.empty(source)
+            outcome.rows, outcome.status = 0, "not in the export"
+            return
+        settings = run.settings
+        landed = ingest(
+            run.warehouse, run.files[name], settings.source_timezone, settings.max_rejected_pct
+        )
+        run.tables[source.raw_name], run.landed[name] = landed.raw, landed
+        outcome.rows, outcome.status = landed.rows_loaded, landed.in_words
+
+
+@task(task_run_name="{name}", **_TASK)
+def build_model(name: str, run: Run) -> None:
+    """Make the table of a model."""
+    with step(name) as outcome:
+        model = run.models[name]
+        if "as_of" in model.settings:
+            run.fix_as_of()
+        run.tables[name] = build(run.warehouse, model, run.tables, run.given, run.run_id)
+        outcome.rows = run.tables[name].count().to_pyarrow().as_py()
+
+
+@task(task_run_name="check {name}", tags=["check"], **_TASK)
+def check_model(name: str, run: Run) -> None:
+    """Hold a table against its rules."""
+    with step(f"check {name}", only_if_notable=True) as outcome:
+        found = check(run.models[name], run.tables, run.given)
+        run.checks += found
+        notable = [result.in_words for result in found if result.status != "pass"]
+        outcome.status = "; ".join(notable) or "ok"
+
+
+@task(task_run_name="record", tags=["quality"], **_TASK)
+def record_run(run: Run, status: str) -> dict[str, pa.Table]:
+    """Write to `quality` what the run found, and what its tables mean."""
+    with step("record"):
+        found = record(run, status, fingerprint(run.files))
+        document(run)
+        scores = run.tables["scores"].order_by("table_name", "measure")
+        return found | {"scores": scores.to_pyarrow()}
+
+
+@task(task_run_name="report", tags=["report"], **_TASK)
+def draw_report(run: Run, drawing: ReportProcess, found: dict[str, pa.Table]) -> Path:
+    """Draw the report next to where it belongs."""
+    with step("report"):
+        tables = report_tables(run.models.values(), run.tables) | found
+        about = {
+            "as_of": run.given["as_of"].isoformat(),
+            "timezone": run.settings.timezone,
+            "source": Path(run.settings.source).name,
+            "code_version": code_version(),
+        }
+        return write_beside(run.settings.report, drawing.draw(tables, about))
+
+
+@task(task_run_name="publish", tags=["publish"], **_TASK)
+def publish(run: Run, page: Path) -> None:
+    """Put the new warehouse and the new report in place of the old ones."""
+    with step("publish"):
+        run.warehouse.publish()
+        put_in_place(page, run.settings.report)
+
+
+@flow(name="sales-funnel", persist_result=False)
+def sales_funnel(
+    source: str | None = None,
+    warehouse: str | None = None,
+    report: str | None = None,
+    as_of: datetime | None = None,
+    dry_run: bool = False,
+) -> dict[str, Any]:
+    """Turn a Pipedrive export into marts and a report.
+
+    A parameter that is not given is taken from its FUNNEL_… variable, or has its default.
+
+    Args:
+        source: folder of the export.
+        warehouse: duckdb://PATH.
+        report: HTML file to write.
+        as_of: the moment up to which open stays are measured; by default the newest event.
+        dry_run: do everything, but publish nothing and write no report.
+
+    Returns:
+        What the run did: run_id, status, as_of, seconds, counts, and where the results are.
+
+    Raises:
+        InputError: the source or a setting is wrong; nothing was changed.
+        RunFailedError: a check of severity error failed (no mart is published), or the run did.
+        WarehouseBusyError: somebody else holds the warehouse.
+    """
+    settings = load_settings(source=source, warehouse=warehouse, report=report, as_of=as_of)
+    target = open_warehouse(settings.warehouse)
+    files = find_export(Path(settings.source))
+    key = masking_key(settings)
+    with ExitStack() as stack:
+        drawing = report_process(stack)
+        stack.enter_context(target.run())
+        run = Run(str(flow_run.id), settings, target, files)
+        states: dict[str, State[Any]] = {}
+        with target.masking(key):
+            for name, table in SOURCES.items():
+                states[table.raw_name] = _done(ingest_table(name, run, return_state=True))
+        for name, model in run.models.items():
+            made = build_model.with_options(tags=[model.layer])
+            upstream = [states[read] for read in model.upstream]  # Prefect draws the lineage
+            states[name] = _done(made(name, run, wait_for=upstream, return_state=True))
+        target.forget_raw()
+        for name in run.models:
+            check_model(name, run, wait_for=[states[name]])
+
+        status = "stopped" if run.failed_checks else "published"
+        found = record_run(run, status)
+        if dry_run:
+            status = f"dry run, would be {status}"
+        elif run.failed_checks:
+            target.publish_quality()
+        else:
+            publish(run, draw_report(run, drawing, found))
+        summary = run.summary(status)
+    _show(summary, found["scores"])
+    if run.failed_checks:
+        broken = "\n".join(f"  {result.model}: {result.in_words}" for result in run.failed_checks)
+        raise RunFailedError(f"checks failed, nothing was published:\n{broken}")
+    return summary
+
+
+def _done(state: State[Any]) -> State[Any]:
+    """The state of a task that succeeded; raises the error of one that did not."""
+    state.result()
+    return state
+
+
+def _show(summary: dict[str, Any], scores: pa.Table) -> None:
+    """Leave the outcome in the Prefect UI."""
+    lines = [f"| {name.replace('_', ' ')} | {value} |" for name, value in summary.items()]
+    create_markdown_artifact(
+        "\n".join(["| | |", "| --- | --- |", *lines]),
+        key="sales-funnel-summary",
+        description="What the run did",
+    )
+    create_table_artifact(
+        scores.to_pylist(),
+        key="quality-scores",
+        description="Scores of the source tables, 0 to 1",
+    )

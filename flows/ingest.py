@@ -1,0 +1,29 @@
+"""A file of the export into its raw table: typed, masked, every row accounted for."""
+
+from flows.errors import InputError
+from flows.warehouse import Warehouse
+from flows.warehouse.folder import ExportFile
+from flows.warehouse.landing import Landed
+
+SHOWN = 3
+
+
+def ingest(warehouse: Warehouse, file: ExportFile, zone: str, max_rejected_pct: float) -> Landed:
+    """Land the file.
+
+    Raises:
+        InputError: more than `max_rejected_pct` percent of its rows had to be rejected.
+    """
+    landed = warehouse.land(file, zone)
+    if landed.rows_rejected * 100 > landed.rows_read * max_rejected_pct:
+        first = (
+            landed.rejected.order_by("line", "column_name").limit(SHOWN).to_pyarrow().to_pylist()
+        )
+        shown = [
+            f"line {row['line']}: {row['column_name'] or 'row'} {row['reason']}" for row in first
+        ]
+        raise InputError(
+            f"{file.path}: {landed.rows_rejected:,} of {landed.rows_read:,} rows cannot be read,"
+            f" more than {max_rejected_pct:g} % (FUNNEL_MAX_REJECTED_PCT)\n  " + "\n  ".join(shown)
+        )
+    return landed

@@ -1,0 +1,208 @@
+"""What every run leaves in `quality`: tables that keep the rows of earlier runs."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+
+import pyarrow as pa
+from transforms.graph import Model
+
+from flows.run import Run, now
+
+
+@dataclass(frozen=True)
+class RecordTable:
+    """A table of `quality` that the flow itself fills: its grain, its columns, their meaning."""
+
+    grain: str
+    columns: Mapping[str, tuple[pa.DataType, str]]
+
+    def rows(self, rows: Iterable[Mapping[str, object]]) -> pa.Table:
+        """The rows, typed as declared."""
+        schema = pa.schema([(name, dtype) for name, (dtype, _) in self.columns.items()])
+        return pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
+
+
+_TEXT, _COUNT, _TIME = pa.string(), pa.int64(), pa.timestamp("us")
+_RUN_ID = (_TEXT, "the run; with a Prefect server, the id of its flow run")
+
+RECORDS = {
+    "runs": RecordTable(
+        "One row per run that got as far as the checks.",
+        {
+            "run_id": _RUN_ID,
+            "started_at": (_TIME, "when it started, UTC"),
+            "finished_at": (_TIME, "when it was ready to be published, UTC"),
+            "status": (_TEXT, "published, or stopped: a check of severity error failed"),
+            "source": (_TEXT, "where the export was"),
+            "source_fingerprint": (_TEXT, "SHA-256 of the files: the same for the same export"),
+            "code_version": (_TEXT, "hash of the code and the funnel that made it"),
+            "as_of": (_TIME, "the moment up to which open stays are measured, UTC"),
+            "rows_read": (_COUNT, "rows of all files"),
+            "rows_loaded": (_COUNT, "rows that were loaded"),
+        },
+    ),
+    "reconciliation": RecordTable(
+        "One row per run and table of the export; rows_read is the sum of the other counts.",
+        {
+            "run_id": _RUN_ID,
+            "table_name": (_TEXT, "table of the export"),
+            "rows_read": (_COUNT, "rows of the file"),
+            "rows_loaded": (_COUNT, "rows that were loaded"),
+            "rows_rejected": (_COUNT, "rows that could not be read"),
+            "duplicates_collapsed": (
+                _COUNT,
+                "rows that were equal to a loaded one in every column",
+            ),
+        },
+    ),
+    "rejected_rows": RecordTable(
+        "One row per run and fault of a rejected row; never the value.",
+        {
+            "run_id": _RUN_ID,
+            "table_name": (_TEXT, "table of the export"),
+            "line": (_COUNT, "line of the file where the row begins; of a Parquet file, the row"),
+            "column_name": (_TEXT, "the column at fault; null if it is the whole line"),
+            "reason": (_TEXT, "what is wrong"),
+        },
+    ),
+    "check_results": RecordTable(
+        "One row per run and check, passed or not.",
+        {
+            "run_id": _RUN_ID,
+            "model": (_TEXT, "the table that was checked"),
+            "check_name": (_TEXT, "the rule"),
+            "severity": (_TEXT, "error: stops publication; warn: is shown"),
+            "status": (_TEXT, "pass, warn or fail"),
+            "failing_rows": (_COUNT, "rows that break the rule"),
+            "total_rows": (_COUNT, "rows of the table"),
+        },
+    ),
+    "data_dictionary": RecordTable(
+        "One row per column of the warehouse, as of the latest run.",
+        {
+            "schema_name": (_TEXT, "schema of the table"),
+            "table_name": (_TEXT, "the table"),
+            "column_name": (_TEXT, "the column"),
+            "column_type": (_TEXT, "its type, as Ibis names it"),
+            "grain": (_TEXT, "what one row of the table is"),
+            "description": (_TEXT, "what the column means"),
+        },
+    ),
+    "lineage": RecordTable(
+        "One row per table and table it is made from, as of the latest run.",
+        {
+            "table_name": (_TEXT, "the table"),
+            "upstream_table": (_TEXT, "a table it reads; raw_… are those of the export"),
+        },
+    ),
+}
+
+
+def code_version() -> str:
+    """Hash over what decides the numbers: the models, the funnel and the flow."""
+    root = Path(__file__).parent.parent
+    whole = sha256()
+    for folder in ("flows", "transforms"):
+        for path in sorted((root / folder).rglob("*")):
+            if path.suffix in (".py", ".toml"):
+                whole.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
+    return whole.hexdigest()[:12]
+
+
+def record(run: Run, status: str, fingerprint: str) -> dict[str, pa.Table]:
+    """Write what the run found to `quality`, beside what earlier runs found.
+
+    Returns:
+        The new rows of the tables that the report shows.
+    """
+    summary = run.summary(status)
+    of_run = {"run_id": run.run_id}
+    found = {
+        "runs": [
+            of_run
+            | {name: summary[name] for name in ("status", "rows_read", "rows_loaded")}
+            | {
+                "started_at": run.started_at,
+                "finished_at": now(),
+                "source": run.settings.source,
+                "source_fingerprint": fingerprint,
+                "code_version": code_version(),
+                "as_of": run.given["as_of"],
+            }
+        ],
+        "reconciliation": [
+            of_run
+            | {
+                "table_name": name,
+                "rows_read": landed.rows_read,
+                "rows_loaded": landed.rows_loaded,
+                "rows_rejected": landed.rows_rejected,
+                "duplicates_collapsed": landed.duplicates_collapsed,
+            }
+            for name, landed in run.landed.items()
+        ],
+        "rejected_rows": [
+            of_run | {"table_name": name} | row
+            for name, landed in run.landed.items()
+            for row in landed.rejected.order_by("line", "column_name").to_pyarrow().to_pylist()
+        ],
+        "check_results": [
+            of_run | asdict(result) | {"status": result.status} for result in run.checks
+        ],
+    }
+    rows = {name: RECORDS[name].rows(found_rows) for name, found_rows in found.items()}
+    for name, table in rows.items():
+        run.warehouse.append(name, table)
+    return rows
+
+
+def document(run: Run) -> None:
+    """Say in the warehouse what every table and column means: as comments, and as two tables."""
+    dictionary: list[dict[str, str]] = []
+    documented = [*map(partial(_of_model, run), run.models.values()), *map(_of_record, RECORDS)]
+    for schema, name, grain, columns in documented:
+        dictionary += [
+            {
+                "schema_name": schema,
+                "table_name": name,
+                "column_name": column,
+                "column_type": dtype,
+                "grain": grain,
+                "description": said,
+            }
+            for column, (dtype, said) in columns.items()
+        ]
+    lineage = [
+        {"table_name": model.name, "upstream_table": upstream}
+        for model in run.models.values()
+        for upstream in model.upstream
+    ]
+    run.warehouse.build("quality", "data_dictionary", RECORDS["data_dictionary"].rows(dictionary))
+    run.warehouse.build("quality", "lineage", RECORDS["lineage"].rows(lineage))
+    for schema, name, grain, columns in documented:
+        said = {column: text for column, (_, text) in columns.items()}
+        run.warehouse.comment(schema, name, grain, said)
+
+
+# A table as it is documented: its schema, name and grain, and its columns with type and meaning.
+Documented = tuple[str, str, str, dict[str, tuple[str, str]]]
+
+
+def _of_model(run: Run, model: Model) -> Documented:
+    columns = {
+        column: (dtype, model.describe(column))
+        for column, dtype in model.columns(run.given).items()
+    }
+    if model.schema == "quality":
+        columns = {"run_id": ("string", _RUN_ID[1])} | columns
+    return model.schema, model.name, model.grain, columns
+
+
+def _of_record(name: str) -> Documented:
+    columns = {
+        column: (str(dtype), said) for column, (dtype, said) in RECORDS[name].columns.items()
+    }
+    return "quality", name, RECORDS[name].grain, columns

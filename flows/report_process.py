@@ -1,0 +1,65 @@
+"""A process of its own draws the report, so that its imports overlap with the run.
+
+This module is imported first: keep it light.
+"""
+
+import pickle
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flows.errors import RunFailedError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class ReportProcess:
+    """The process that draws. It starts at once and then waits for its tables."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "reports.render"],
+            cwd=Path(__file__).parent.parent,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is for the run; the run stops it
+        )
+
+    def draw(self, tables: Mapping[str, "pa.Table"], run: Mapping[str, str | None]) -> bytes:
+        """Draw the page.
+
+        Raises:
+            RunFailedError: the process failed.
+        """
+        page, _ = self._process.communicate(pickle.dumps((dict(tables), dict(run))))
+        if self._process.returncode:
+            raise RunFailedError("the report could not be drawn")
+        return page
+
+    def stop(self) -> None:
+        """End it, if it still waits."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.communicate()
+
+
+_prepared: list[ReportProcess] = []
+
+
+def prepare(stack: ExitStack) -> None:
+    """Start the process of the next report now; it ends with the stack."""
+    process = ReportProcess()
+    stack.callback(process.stop)
+    _prepared.append(process)
+
+
+def report_process(stack: ExitStack) -> ReportProcess:
+    """The process that was prepared, or else a new one."""
+    if not _prepared:
+        prepare(stack)
+    return _prepared.pop()

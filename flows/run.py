@@ -1,0 +1,83 @@
+"""One run of the flow: what its tasks share."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from ibis import Table
+from transforms.funnel import Funnel, FunnelError, load_funnel
+from transforms.graph import Model, load_models
+from transforms.timeline import newest_event
+
+from flows.build import CheckResult
+from flows.errors import InputError
+from flows.settings import Settings
+from flows.warehouse import Warehouse
+from flows.warehouse.folder import ExportFile
+from flows.warehouse.landing import Landed
+
+EARLIEST = datetime(1970, 1, 1)
+
+
+class Run:
+    """The state of a run. Prefect hands it from task to task and stores nothing of it."""
+
+    def __init__(
+        self, run_id: str, settings: Settings, warehouse: Warehouse, files: dict[str, ExportFile]
+    ) -> None:
+        self.run_id = run_id
+        self.started_at = now()
+        self.settings = settings
+        self.warehouse = warehouse
+        self.files = files
+        self.models: dict[str, Model] = load_models()
+        self.tables: dict[str, Table] = {}
+        self.landed: dict[str, Landed] = {}
+        self.checks: list[CheckResult] = []
+        self.given: dict[str, Any] = {
+            "funnel": _funnel(),
+            "timezone": settings.timezone,
+            "as_of": settings.as_of,
+            "now": self.started_at,
+        }
+
+    def fix_as_of(self) -> None:
+        """Unless given, `as_of` is the newest event of the data; so a rerun gives the same."""
+        if self.given["as_of"] is None:
+            newest = newest_event(self.tables["stg_deal_changes"], self.tables["stg_activities"])
+            self.given["as_of"] = newest.to_pyarrow().as_py() or EARLIEST
+
+    @property
+    def failed_checks(self) -> list[CheckResult]:
+        """The broken rules that stop publication."""
+        return [result for result in self.checks if result.status == "fail"]
+
+    def summary(self, status: str) -> dict[str, Any]:
+        """What the run did, for people and programs."""
+        landed = self.landed.values()
+        return {
+            "run_id": self.run_id,
+            "status": status,
+            "as_of": self.given["as_of"].isoformat(),
+            "seconds": round((now() - self.started_at).total_seconds(), 2),
+            "rows_read": sum(table.rows_read for table in landed),
+            "rows_loaded": sum(table.rows_loaded for table in landed),
+            "rows_rejected": sum(table.rows_rejected for table in landed),
+            "duplicates_collapsed": sum(table.duplicates_collapsed for table in landed),
+            "checks": len(self.checks),
+            "warnings": sum(result.status == "warn" for result in self.checks),
+            "failures": len(self.failed_checks),
+            "warehouse": self.settings.warehouse,
+            "report": str(self.settings.report),
+        }
+
+
+def now() -> datetime:
+    """The time, UTC, naive as in the warehouse."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def _funnel() -> Funnel:
+    try:
+        return load_funnel()
+    except FunnelError as error:
+        raise InputError(str(error)) from None

@@ -1,0 +1,60 @@
+"""Settings: FUNNEL_… variables of the environment; the command line comes on top."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from flows.errors import InputError
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (OSError, ValueError):
+        raise ValueError("not a time zone; write it like Europe/Berlin") from None
+    return name
+
+
+def _in_utc(moment: datetime | None) -> datetime | None:
+    """Without its offset, as the warehouse has it; a moment without an offset is UTC."""
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment and moment.tzinfo else moment
+
+
+TimeZone = Annotated[str, AfterValidator(_known_zone)]
+Moment = Annotated[datetime | None, AfterValidator(_in_utc)]
+
+
+class Settings(BaseSettings):
+    """What a run needs to know. Only the secret is not a parameter of the flow."""
+
+    model_config = SettingsConfigDict(env_prefix="FUNNEL_", hide_input_in_errors=True)
+
+    source: str = "data/sample"
+    warehouse: str = "duckdb://data/warehouse.duckdb"
+    report: Path = Path("reports/out/sales_funnel.html")
+    as_of: Moment = None
+    timezone: TimeZone = "UTC"
+    source_timezone: TimeZone = "UTC"
+    max_rejected_pct: float = Field(default=1.0, ge=0, le=100)
+    masking_key: SecretStr | None = Field(default=None, min_length=16)
+    masking_key_file: Path = Path(".masking_key")
+
+
+def load_settings(**given: object) -> Settings:
+    """The settings, with what was given (and is not None) over the environment.
+
+    Raises:
+        InputError: a value is not usable; the message names it without repeating it.
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        wrong = error.errors(include_input=False, include_url=False)[0]
+        name = str(wrong["loc"][0])
+        raise InputError(
+            f"--{name.replace('_', '-')} / FUNNEL_{name.upper()}: {wrong['msg']}"
+        ) from None

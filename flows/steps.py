@@ -1,0 +1,52 @@
+"""One line per step, wherever the run is watched: the Prefect UI, a worker's log, a terminal."""
+
+import logging
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from prefect.logging import get_run_logger
+
+from flows.errors import RunFailedError, SalesFunnelError
+from flows.progress import announce
+
+
+@dataclass
+class Outcome:
+    """What a step says of itself when it is over."""
+
+    rows: int | None = None
+    status: str = "ok"
+
+
+@contextmanager
+def step(name: str, *, only_if_notable: bool = False) -> Iterator[Outcome]:
+    """Run a step and log its name, rows, seconds and status.
+
+    `only_if_notable`: a step that ends "ok" is logged for debugging only.
+
+    Raises:
+        RunFailedError: in place of any error that is not ours, because its text can quote the data.
+    """
+    announce(name)
+    outcome = Outcome()
+    started = time.monotonic()
+    try:
+        yield outcome
+    except SalesFunnelError:
+        outcome.status = "failed"
+        raise
+    except Exception as error:
+        outcome.status = "failed"
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{Path(frame.filename).name}:{frame.lineno}"
+        raise RunFailedError(f"{name}: {type(error).__name__} in {place}") from None
+    finally:
+        rows = "" if outcome.rows is None else f"{outcome.rows:,} rows"
+        seconds = time.monotonic() - started
+        line = f"{name:<36} {rows:>16} {seconds:>8.2f} s  {outcome.status}"
+        level = logging.DEBUG if only_if_notable and outcome.status == "ok" else logging.INFO
+        get_run_logger().log(level, line, extra={"is_step": True})

@@ -1,0 +1,142 @@
+"""A folder of export files: which file is which table, and which of its columns is which."""
+
+import csv
+import gzip
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import IO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from transforms.sources import SOURCES, Source
+
+from flows.errors import InputError
+
+SUFFIXES = (".csv", ".csv.gz", ".parquet")
+OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+
+
+@dataclass(frozen=True)
+class ExportFile:
+    """A file of the export and its header.
+
+    `places` says at which position of the header each known column is found; optional columns can
+    be missing from it.
+    """
+
+    source: Source
+    path: Path
+    header: tuple[str, ...]
+    places: dict[str, int]
+
+    @property
+    def is_parquet(self) -> bool:
+        """Whether it is Parquet; else it is CSV, as it is or gzipped."""
+        return self.path.suffix == ".parquet"
+
+
+def find_export(folder: Path) -> dict[str, ExportFile]:
+    """The files of an export by table; an optional table can be missing.
+
+    Raises:
+        InputError: the folder or a table is missing, there twice, empty, or lacks a column.
+    """
+    try:
+        names = sorted(path.name for path in folder.iterdir())
+    except OSError as error:
+        raise InputError(f"{folder}: cannot read the source folder: {error.strerror}") from None
+    by_name = {name.lower(): folder / name for name in names}
+    found = {}
+    for source in SOURCES.values():
+        paths = [by_name[source.name + s] for s in SUFFIXES if source.name + s in by_name]
+        if len(paths) > 1:
+            both = " and ".join(path.name for path in paths)
+            raise InputError(f"{folder}: {both} are both there; keep one of them")
+        if paths:
+            found[source.name] = _open(source, paths[0])
+        elif not source.optional:
+            expected = ", ".join(source.name + suffix for suffix in SUFFIXES)
+            raise InputError(f"{folder}: the table {source.name} is missing; add one of {expected}")
+    return found
+
+
+def fingerprint(files: dict[str, ExportFile]) -> str:
+    """SHA-256 over the names and contents of the files: the same export has the same one."""
+    whole = sha256()
+    for name, file in sorted(files.items()):
+        content = sha256()
+        with file.path.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                content.update(block)
+        whole.update(f"{name} {content.hexdigest()}\n".encode())
+    return whole.hexdigest()
+
+
+def _open(source: Source, path: Path) -> ExportFile:
+    try:
+        if path.stat().st_size == 0:
+            raise InputError(f"{path}: the file is empty; export the table {source.name} again")
+        parquet = path.suffix == ".parquet"
+        header = _parquet_header(path) if parquet else _csv_header(path)
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: line 1: not UTF-8; save the file as UTF-8") from None
+    except (OSError, EOFError, csv.Error) as error:
+        raise InputError(f"{path}: cannot be read: {_reason(error)}") from None
+    return ExportFile(source, path, header, _places(source, path, header))
+
+
+def _places(source: Source, path: Path, header: tuple[str, ...]) -> dict[str, int]:
+    names = [name.strip().lower() for name in header]
+    places = {}
+    for column in source.columns:
+        if names.count(column.name) > 1:
+            raise InputError(f"{path}: line 1: the column {column.name} is there twice")
+        if column.name in names:
+            places[column.name] = names.index(column.name)
+    missing = [c.name for c in source.columns if c.name not in places and not c.optional]
+    if missing:
+        raise InputError(f"{path}: line 1: {_what_is_wrong(source, header, places, missing)}")
+    return places
+
+
+def _what_is_wrong(
+    source: Source, header: tuple[str, ...], places: dict[str, int], missing: list[str]
+) -> str:
+    """Says what was found without quoting it: without a header line, line 1 is somebody's data."""
+    wanted = ", ".join(column.name for column in source.columns if not column.optional)
+    for delimiter, name in OTHER_DELIMITERS.items():
+        first = header[0].lower().split(delimiter) if header else []
+        if len(first) > 1 and any(c.name in map(str.strip, first) for c in source.columns):
+            return f"the columns are separated by {name}; save the file with commas"
+    if not places:
+        return f"no known column among {len(header)}; the first line must name them: {wanted}"
+    return (
+        f"missing column {', '.join(missing)} (found {', '.join(places)} among {len(header)});"
+        f" the table {source.name} needs {wanted}"
+    )
+
+
+def _csv_header(path: Path) -> tuple[str, ...]:
+    with _text(path) as stream:
+        return tuple(next(csv.reader(stream), ()))
+
+
+@contextmanager
+def _text(path: Path) -> Iterator[IO[str]]:
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rt", encoding="utf-8-sig", newline="") as stream:
+        yield stream
+
+
+def _parquet_header(path: Path) -> tuple[str, ...]:
+    try:
+        return tuple(pq.read_schema(path).names)
+    except pa.ArrowInvalid:
+        raise InputError(f"{path}: not a Parquet file; export the table again") from None
+
+
+def _reason(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or "the file is damaged"

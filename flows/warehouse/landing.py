@@ -1,0 +1,142 @@
+"""A table of the export, landed: read once, typed, masked, without exact duplicates, counted."""
+
+from dataclasses import dataclass
+
+import ibis
+from ibis import Table
+from ibis.backends.duckdb import Backend
+from transforms.masking.pseudonyms import Pseudonym
+
+from flows.errors import InputError
+from flows.warehouse.folder import ExportFile
+from flows.warehouse.lines import records
+from flows.warehouse.reading import IS_BAD, REJECTS, faults, scan, typed
+
+MISSHAPEN = {
+    "MISSING COLUMNS": "too few columns",
+    "TOO MANY COLUMNS": "too many columns",
+    "INVALID ENCODING": "not UTF-8",
+    "LINE SIZE OVER MAXIMUM": "line too long",
+}
+OPEN_QUOTE = "UNQUOTED VALUE"
+
+
+@dataclass(frozen=True)
+class Landed:
+    """What became of the rows of a file; rows_read is the sum of the other counts.
+
+    `raw`: the raw table. `rejected`: one row per fault of a rejected row: line, column_name,
+    reason.
+    """
+
+    raw: Table
+    rejected: Table
+    rows_loaded: int
+    rows_rejected: int
+    duplicates_collapsed: int
+
+    @property
+    def rows_read(self) -> int:
+        """Rows of the file, its header and blank lines aside."""
+        return self.rows_loaded + self.rows_rejected + self.duplicates_collapsed
+
+    @property
+    def in_words(self) -> str:
+        """What is worth saying: "ok", or the rows that did not get in."""
+        said = []
+        if self.duplicates_collapsed:
+            said.append(f"{self.duplicates_collapsed:,} duplicates collapsed")
+        if self.rows_rejected:
+            said.append(f"{self.rows_rejected:,} rejected")
+        return ", ".join(said) or "ok"
+
+
+def land(connection: Backend, file: ExportFile, zone: str, pseudonym: Pseudonym) -> Landed:
+    """Read a file into a temporary table.
+
+    Raises:
+        InputError: a quote is opened and not closed, so that the rows behind it cannot be told.
+    """
+    source = file.source
+    scanned = scan(connection, file)
+    if source.lookup:
+        scanned = scanned.mutate(source_row=ibis.row_number() + 1)
+    rows = typed(scanned, file, zone, pseudonym)
+    same = [name for name in rows.columns if name != "source_row"]
+    last = {"source_row": rows.source_row.max()} if source.lookup else {}
+    # DuckDB runs this in one pass; IS_BAD is a key too, so that a bad row collapses with none.
+    distinct = rows.group_by(same).agg(copies=rows.count(), **last)
+    landed = _store(connection, f"_landed_{source.name}", distinct)
+
+    good = ~landed[IS_BAD]
+    counts = landed.agg(
+        loaded=good.sum().coalesce(0),
+        bad=landed.copies.sum(where=landed[IS_BAD]).coalesce(0),
+        good=landed.copies.sum(where=good).coalesce(0),
+    )
+    [count] = counts.to_pyarrow().to_pylist()
+    misshapen = _misshapen(connection, file)
+    rejected = count["bad"] + misshapen.count().to_pyarrow().as_py()
+    return Landed(
+        raw=landed.filter(good).select(*source.raw_schema),
+        rejected=_rejected(connection, file, zone, misshapen, any_rejected=rejected > 0),
+        rows_loaded=count["loaded"],
+        rows_rejected=rejected,
+        duplicates_collapsed=count["good"] - count["loaded"],
+    )
+
+
+def _misshapen(connection: Backend, file: ExportFile) -> Table:
+    """One row per line without the shape of the file: record_number, reason."""
+    name = f"_misshapen_{file.source.name}"
+    if file.is_parquet:
+        return connection.create_table(
+            name, schema={"record_number": "int64", "reason": "string"}, temp=True
+        )
+    found = connection.table(REJECTS)
+    reason = found.error_type.cast("string").cases(*MISSHAPEN.items(), else_="not readable")
+    by_line = found.group_by(record_number=found.line.cast("int64")).agg(
+        reason=reason.min(), open_quote=(found.error_type.cast("string") == OPEN_QUOTE).any()
+    )
+    stored = _store(connection, name, by_line)
+    _forget_rejects(connection)
+    open_quotes = stored.filter(stored.open_quote)
+    if open_quotes.count().to_pyarrow().as_py():
+        number = open_quotes.record_number.min().to_pyarrow().as_py()
+        raise InputError(
+            f"{file.path}: record {number}: a quote is opened and not closed; close or double it"
+        )
+    return stored.drop("open_quote")
+
+
+def _rejected(
+    connection: Backend, file: ExportFile, zone: str, misshapen: Table, *, any_rejected: bool
+) -> Table:
+    """One row per fault of a rejected row, with the line where the row begins."""
+    name = f"_rejected_{file.source.name}"
+    if not any_rejected:
+        schema = {"line": "int64", "column_name": "string", "reason": "string"}
+        return connection.create_table(name, schema=schema, temp=True)
+    scanned = scan(connection, file).mutate(source_row=ibis.row_number() + 1)
+    bad = _store(connection, f"_faults_{file.source.name}", faults(scanned, file, zone))
+    if file.is_parquet:
+        return _store(connection, name, bad.rename(line="source_row"))
+    _forget_rejects(connection)
+    all_records = records(connection, file)
+    rows = all_records.filter(all_records.record_number > 1, ~all_records.is_blank)
+    rows = rows.anti_join(misshapen, "record_number")
+    rows = rows.mutate(source_row=ibis.row_number().over(order_by="line") + 1)
+    in_rows = bad.inner_join(rows, "source_row").select("line", "column_name", "reason")
+    in_lines = misshapen.inner_join(all_records, "record_number")
+    in_lines = in_lines.select("line", column_name=ibis.null("string"), reason="reason")
+    return _store(connection, name, in_rows.union(in_lines))
+
+
+def _store(connection: Backend, name: str, rows: Table) -> Table:
+    return connection.create_table(name, rows, temp=True)
+
+
+def _forget_rejects(connection: Backend) -> None:
+    """DuckDB keeps the lines it rejected as they are: drop them at once."""
+    connection.drop_table(REJECTS)
+    connection.drop_table(f"{REJECTS}_scans")

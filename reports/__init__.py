@@ -1,0 +1,1 @@
+"""The report: charts of the marts and the page that shows them."""

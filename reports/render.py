@@ -1,0 +1,146 @@
+"""The report as one HTML file: ``python -m reports.render`` turns pickled marts into a page.
+
+It is a process of its own because drawing takes long to import: the caller starts it early, goes
+on with its work, and sends the marts when they are there.
+"""
+
+import gc
+import os
+import pickle
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+from pandas import DataFrame, Int64Dtype, Series, Timestamp, isna
+from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype
+
+from reports import charts, quality, text
+from reports.drawing import Chart, Drawing
+from reports.svg import inline
+
+MOST_ROWS = 60
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        autoescape=True,
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        lstrip_blocks=True,
+        trim_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {
+        "decimal": text.decimal,
+        "month": text.month,
+        "name": text.clean,
+        "rate": text.rate,
+        "whole": text.whole,
+    }
+    return environment.get_template("report.html.j2")
+
+
+TEMPLATE = _template()
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table as text: its columns (heading, whether it holds numbers), its rows, rows left out."""
+
+    columns: list[tuple[str, bool]]
+    rows: list[tuple[str, ...]]
+    left_out: int
+
+
+def grid(frame: DataFrame) -> Grid:
+    """Write out a frame, at most as many rows as one wants to read."""
+    shown = frame.head(MOST_ROWS)
+    columns = [(_heading(name), is_numeric_dtype(shown[name])) for name in shown]
+    texts = [_texts(str(name), shown[name]) for name in shown]
+    return Grid(columns, list(zip(*texts, strict=True)), len(frame) - len(shown))
+
+
+def _heading(name: object) -> str:
+    plain = text.clean(name)
+    short = plain.removesuffix("_pct").removesuffix("_name")
+    return short.replace("_", " ") if plain.islower() else plain
+
+
+def _texts(name: str, values: Series) -> list[str]:
+    if is_datetime64_any_dtype(values):
+        return [text.MISSING if isna(value) else f"{value:%Y-%m}" for value in values]
+    if not is_numeric_dtype(values):
+        return [text.clean(value) for value in values]
+    if name.endswith("_pct"):
+        return [text.rate(value) for value in values]
+    write = text.whole if (values.dropna() % 1 == 0).all() else text.decimal
+    return [write(value) for value in values]
+
+
+def _drawn(chart: Chart, tables: Mapping[str, DataFrame]) -> dict[str, object]:
+    marts = [tables[name] for name in chart.marts]
+    figure = chart(*marts)
+    numbers = figure.numbers if isinstance(figure, Drawing) else marts[0]
+    svg = inline(figure, chart.name, chart.title)
+    return {"about": chart, "svg": svg, "numbers": grid(numbers)}
+
+
+def _intake_end(tables: Mapping[str, DataFrame]) -> object:
+    """Find the last month with new deals, if deals went on moving after it."""
+    entries = tables["rep_sales_funnel_monthly"]
+    entries = entries[entries["deals_count"].fillna(0) > 0]
+    first_step = tables["rep_funnel_dropoff"]["funnel_step"].head(1)
+    intake = entries.loc[entries["funnel_step"].isin(first_step), "month"].max()
+    return intake if not isna(intake) and intake < entries["month"].max() else None
+
+
+def render(tables: Mapping[str, DataFrame], run: Mapping[str, str | int | None]) -> str:
+    """Write the report on the marts and quality tables; the same input gives the same text."""
+    sections: dict[str, list[dict[str, object]]] = {}
+    for chart in (item for item in vars(charts).values() if isinstance(item, Chart)):
+        sections.setdefault(chart.section, []).append(_drawn(chart, tables))
+    as_of = Timestamp(run.get("as_of"))
+    checks = tables["check_results"]
+    return TEMPLATE.render(
+        as_of=text.MISSING if isna(as_of) else f"{as_of:%Y-%m-%d %H:%M}",
+        checks=grid(quality.open_checks(checks)),
+        intake_end=_intake_end(tables),
+        key=tables["rep_key_figures"].reindex([0]).iloc[0],
+        links=quality.deal_links(tables["scores"]).to_dict("records"),
+        reconciliation=grid(tables["reconciliation"].drop(columns="run_id")),
+        rejected=grid(quality.rejected_by_reason(tables["rejected_rows"])),
+        run=run,
+        scores=grid(quality.scores_by_table(tables["scores"])),
+        sections=sections,
+        statuses=checks["status"].value_counts().to_dict(),
+    )
+
+
+def main() -> int:
+    """Read one pickled ``(tables, run)`` from stdin and write the page to stdout."""
+    gc.freeze()  # what the imports made is here to stay: searching it again costs 0.2 s
+    try:
+        tables, run = pickle.load(sys.stdin.buffer)
+    except (EOFError, pickle.UnpicklingError):
+        return 1  # the caller gave up
+    frames = {
+        name: table.to_pandas(types_mapper=_exact, date_as_object=False)
+        for name, table in tables.items()
+    }
+    try:
+        sys.stdout.buffer.write(render(frames, run).encode())
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing to flush at exit
+        return 1
+    return 0
+
+
+def _exact(kind: object) -> Int64Dtype | None:
+    """Keep whole numbers whole beside NULLs, where pandas would turn them into floats."""
+    return Int64Dtype() if kind == "int64" else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

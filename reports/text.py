@@ -1,0 +1,75 @@
+"""Numbers and names as text, the same in charts and tables."""
+
+import math
+from datetime import date
+from unicodedata import east_asian_width
+
+from matplotlib.ticker import EngFormatter
+from pandas import DataFrame, DatetimeIndex, Series, isna
+
+LONGEST_LABEL = 36
+MOST_MONTH_LABELS = 18
+MISSING = "n/a"
+LARGE = 10_000
+ENGINEERING = EngFormatter(places=1, sep="")
+
+
+def whole(number: float) -> str:
+    """Write a count."""
+    return MISSING if isna(number) else f"{number:,.0f}"
+
+
+def compact(number: float) -> str:
+    """Write a number for a narrow place, large ones as 12.3k or 4.5M."""
+    return f"{number:,.10g}" if number < LARGE else ENGINEERING(number).replace(".0", "")
+
+
+def decimal(number: float) -> str:
+    """Write a measurement."""
+    return MISSING if isna(number) else f"{number:,.1f}"
+
+
+def rate(percent: float) -> str:
+    """Write a percentage; one without a denominator is not available."""
+    return MISSING if isna(percent) else f"{percent:,.1f}%"
+
+
+def clean(value: object) -> str:
+    """Make one printable line of a name."""
+    folded = MISSING if isna(value) else " ".join(str(value).split())
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in folded)
+
+
+def short(value: object) -> str:
+    """Cut a name where it would push a chart aside."""
+    name = clean(value)
+    return name if len(name) <= LONGEST_LABEL else name[: LONGEST_LABEL - 1] + "…"
+
+
+def breadth(label: str) -> float:
+    """Estimate how wide a label is drawn, in points: capitals are wider, Chinese is widest."""
+    wide = sum(east_asian_width(sign) in "WF" for sign in label)
+    capital = sum(sign.isupper() for sign in label)
+    return 9 * wide + 6.6 * capital + 5.2 * (len(label) - wide - capital)
+
+
+def steps(mart: DataFrame) -> Series:
+    """Name each row's funnel step by its code and KPI name, once where the two are equal."""
+    code, name = mart["funnel_step"].map(clean), mart["kpi_name"].map(clean)
+    return name.where(code == name, code + " " + name)
+
+
+def month(first_day: date) -> str:
+    """Name a month."""
+    return MISSING if isna(first_day) else f"{first_day:%B %Y}"
+
+
+def months(index: DatetimeIndex) -> list[str]:
+    """Label months, the year where it changes; of many months every second or third."""
+    every = math.ceil(len(index) / MOST_MONTH_LABELS)
+    years = [None, *index[::every].year]
+    shown = [
+        f"{month:%b}" if month.year == before else f"{month:%b\n%Y}"
+        for before, month in zip(years, index[::every], strict=False)
+    ]
+    return [shown[place // every] if place % every == 0 else "" for place in range(len(index))]

@@ -1,0 +1,174 @@
+"""A plausible set of marts and quality tables, shaped like the real ones."""
+
+import pandas
+import pytest
+
+STEPS = {
+    "1": ("Lead Generation", 2000),
+    "2": ("Qualified Lead", 1483),
+    "2.1": ("Sales Call 1", 568),
+    "3": ("Needs Assessment", 1308),
+    "3.1": ("Sales Call 2", 560),
+    "4": ("Proposal/Quote Preparation", 1087),
+    "5": ("Negotiation", 895),
+    "6": ("Closing", 741),
+    "7": ("Implementation/Onboarding", 588),
+    "8": ("Follow-up/Customer Success", 479),
+    "9": ("Renewal/Expansion", 324),
+    "Lost": ("Lost", 2000),
+}
+STAGES = [step for step in STEPS if step.isdigit()]
+REASONS = [
+    "Customer Not Ready",
+    "Pricing Issues",
+    "Unreachable Customer",
+    "Product Mismatch",
+    "Duplicate Entry",
+    "Unknown reason",
+]
+MONTHS = pandas.date_range("2024-01-01", periods=15, freq="MS")
+INTAKE_ENDS = 9
+
+
+def funnel_monthly(months: pandas.DatetimeIndex) -> pandas.DataFrame:
+    """Entries that rise, and fade step by step after the intake has ended."""
+    rows = []
+    for number, month in enumerate(months):
+        for place, (step, (name, volume)) in enumerate(STEPS.items()):
+            reached = number + 1 >= place / 3
+            late = max(0, number - INTAKE_ENDS + 1 - place // 3)
+            wave = (number * 7 + place * 3) % 5 * volume // 90
+            entries = max(0, volume // 10 + wave - late * volume // 15) if reached else 0
+            rows.append((month, name, step, 0 if late and step == "1" else entries))
+    return pandas.DataFrame(rows, columns=["month", "kpi_name", "funnel_step", "deals_count"])
+
+
+def funnel_dropoff() -> pandas.DataFrame:
+    """Volumes and conversions; the calls belong to deals that are not in the change log."""
+    mart = pandas.DataFrame(
+        [(step, name, volume) for step, (name, volume) in STEPS.items()],
+        columns=["funnel_step", "kpi_name", "total_volume"],
+    )
+    volume, is_main = mart["total_volume"], mart["funnel_step"].isin(STAGES)
+    reached = volume + 90
+    return mart.assign(
+        retention_rate_pct=(100 * volume / volume.shift()).where(mart["funnel_step"] != "Lost"),
+        deals_entered=volume,
+        deals_reached=reached.where(is_main, volume),
+        conversion_from_previous_pct=100 * reached[is_main] / reached[is_main].shift(),
+        conversion_from_first_pct=100 * reached[is_main] / reached[0],
+    )
+
+
+def rep_monthly(reps: int) -> pandas.DataFrame:
+    """Monthly activities of some reps, fewer for each next one."""
+    rows = []
+    for rep in range(reps):
+        for number, month in enumerate(MONTHS):
+            first, second, other = (
+                max(0, 12 - rep // 3 - (rep + number + kind) % 11) for kind in range(3)
+            )
+            done = first + second + other
+            name = f"J*** D*** #{rep * 4129 + 700000:06x}"
+            rows.append((month, 1000 + rep, name, done // 2, done, first, second, other))
+    columns = ["month", "user_id", "sales_rep_name", "deals_worked", "activities_completed"]
+    columns += ["sales_call_1_completed", "sales_call_2_completed", "other_activities"]
+    return pandas.DataFrame(rows, columns=columns)
+
+
+def quality() -> dict[str, pandas.DataFrame]:
+    """What a run records about its data."""
+    sources = {
+        "activity": (4579, 4566, 2, 11),
+        "activity_types": (4, 4, 0, 0),
+        "deal_changes": (15406, 15405, 1, 0),
+        "users": (1787, 1787, 0, 0),
+    }
+    scores = [
+        ("r1", "stg_activities", "completeness", 4566, 4566, 1.0),
+        ("r1", "stg_activities", "deal_link_validity", 8, 4566, 8 / 4566),
+        ("r1", "stg_activities", "consistency", 4560, 4566, 4560 / 4566),
+        ("r1", "stg_activities", "uniqueness", 4555, 4566, 4555 / 4566),
+        ("r1", "stg_activities", "overall", None, None, 0.749),
+        ("r1", "stg_users", "uniqueness", 0, 0, None),
+        ("r1", "stg_users", "overall", None, None, None),
+    ]
+    checks = [("r1", f"mart_{n}", "not_null(month)", "error", "pass", 0, 9) for n in range(40)]
+    checks += [
+        ("r1", "stg_activities", "references(deal_id)", "warn", "warn", 4558, 4566),
+        ("r1", "stg_activities", "unique(activity_id)", "warn", "warn", 22, 4566),
+    ]
+    rejected = [
+        ("r1", "activity", 17, "due_to", "not a timestamp"),
+        ("r1", "activity", 1204, "due_to", "not a timestamp"),
+        ("r1", "deal_changes", 88, "deal_id", "missing"),
+    ]
+    rows = ["failing_rows", "total_rows"]
+    counts = ["rows_read", "rows_loaded", "rows_rejected", "duplicates_collapsed"]
+    return {
+        "reconciliation": pandas.DataFrame(
+            [("r1", table, *numbers) for table, numbers in sources.items()],
+            columns=["run_id", "table_name", *counts],
+        ),
+        "scores": pandas.DataFrame(
+            scores,
+            columns=["run_id", "table_name", "measure", "passing_rows", "total_rows", "score"],
+        ),
+        "check_results": pandas.DataFrame(
+            checks,
+            columns=["run_id", "model", "check_name", "severity", "status", *rows],
+        ),
+        "rejected_rows": pandas.DataFrame(
+            rejected, columns=["run_id", "table_name", "line", "column_name", "reason"]
+        ),
+    }
+
+
+@pytest.fixture
+def tables() -> dict[str, pandas.DataFrame]:
+    """Every table that the report reads, of a typical run."""
+    losses = [
+        (month, reason, step, 1 + (number + 3 * place) % 5)
+        for number, month in enumerate(MONTHS)
+        for place, reason in enumerate(REASONS)
+        for step in [*STAGES[place:], "none"]
+    ]
+    dwell = [
+        (step, STEPS[step][0], 900 - 90 * place, median * 1.4, median, median * 3.2, place)
+        for place, (step, median) in enumerate(zip(STAGES, range(4, 31, 3), strict=True))
+    ]
+    figures = {
+        "deals": 1995,
+        "deals_won": 120,
+        "deals_lost": 1800,
+        "deals_open": 75,
+        "win_rate_pct": 6.25,
+        "median_days_to_close": 97.4,
+        "activities_completed": 2290,
+        "active_reps": 1120,
+        "first_month": MONTHS[0],
+        "last_month": MONTHS[-1],
+    }
+    stays = ["completed_stays", "mean_days", "median_days", "p90_days", "open_stays"]
+    return {
+        "rep_sales_funnel_monthly": funnel_monthly(MONTHS),
+        "rep_funnel_dropoff": funnel_dropoff(),
+        "rep_losses_monthly": pandas.DataFrame(
+            losses, columns=["month", "lost_reason_label", "funnel_step", "deals_count"]
+        ),
+        "rep_stage_dwell": pandas.DataFrame(dwell, columns=["funnel_step", "kpi_name", *stays]),
+        "rep_sales_rep_performance_monthly": rep_monthly(reps=40),
+        "rep_key_figures": pandas.DataFrame([figures]),
+        **quality(),
+    }
+
+
+@pytest.fixture
+def run() -> dict[str, str | int | None]:
+    """What the caller tells about the run."""
+    return {
+        "as_of": "2025-03-31 12:00:00",
+        "timezone": "UTC",
+        "source": "data/sample",
+        "code_version": "abc1234",
+    }

@@ -1,0 +1,179 @@
+"""Each chart draws what its mart says, whatever the mart holds."""
+
+from collections.abc import Callable
+from xml.etree import ElementTree as ET
+
+import pandas
+import pytest
+
+from reports import charts
+from reports.drawing import Chart, Drawing
+from reports.svg import inline
+
+CHARTS = [item for item in vars(charts).values() if isinstance(item, Chart)]
+HOSTILE = "<script>alert('$x_1$')</script> & \"quotes\" \x08 \u202e 長い名前 " + "long " * 30
+TEXTS = ["kpi_name", "funnel_step", "lost_reason_label", "sales_rep_name"]
+
+Tables = dict[str, pandas.DataFrame]
+Change = Callable[[pandas.DataFrame], pandas.DataFrame]
+
+
+def no_rows(mart: pandas.DataFrame) -> pandas.DataFrame:
+    """Leave the columns."""
+    return mart.head(0)
+
+
+def one_row(mart: pandas.DataFrame) -> pandas.DataFrame:
+    """Leave the first row."""
+    return mart.head(1)
+
+
+def zeros(mart: pandas.DataFrame) -> pandas.DataFrame:
+    """Set every number to 0."""
+    return mart.assign(**dict.fromkeys(mart.select_dtypes("number"), 0))
+
+
+def nulls(mart: pandas.DataFrame) -> pandas.DataFrame:
+    """Set every second row to NULL, the first included."""
+    return mart.convert_dtypes().where(mart.index.to_series() % 2 == 1)
+
+
+def only_nulls(mart: pandas.DataFrame) -> pandas.DataFrame:
+    """Set everything to NULL."""
+    return mart.convert_dtypes().where(mart.index.to_series() < 0)
+
+
+def more_months(mart: pandas.DataFrame) -> pandas.DataFrame:
+    """Repeat the months 15 months later."""
+    if "month" not in mart:
+        return mart
+    return pandas.concat([mart, mart.assign(month=mart["month"] + pandas.DateOffset(months=15))])
+
+
+def large_numbers(mart: pandas.DataFrame) -> pandas.DataFrame:
+    """Multiply every number by a million."""
+    return mart.assign(**{name: mart[name] * 1e6 for name in mart.select_dtypes("number")})
+
+
+def hostile_names(mart: pandas.DataFrame) -> pandas.DataFrame:
+    """Put markup, math, control characters and great length into every name."""
+    return mart.assign(**{name: mart[name] + HOSTILE for name in TEXTS if name in mart})
+
+
+def drawn(chart: Chart, tables: Tables, change: Change = lambda mart: mart) -> Drawing:
+    """Draw a chart of the fixture's marts, changed."""
+    figure = chart(*(change(tables[mart]) for mart in chart.marts))
+    assert isinstance(figure, Drawing)
+    return figure
+
+
+def texts(svg: str) -> list[str]:
+    """Read the texts of a picture, top to bottom as drawn."""
+    return ["".join(text.itertext()) for text in ET.fromstring(svg).iter("text")]
+
+
+@pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.name)
+@pytest.mark.parametrize(
+    "change",
+    [no_rows, one_row, zeros, nulls, only_nulls, more_months, large_numbers, hostile_names],
+)
+def test_a_chart_survives(chart: Chart, change: Change, tables: Tables) -> None:
+    """Odd content gives a picture, well-formed and without elements out of the data."""
+    svg = inline(drawn(chart, tables, change), chart.name, chart.title)
+    tags = {element.tag for element in ET.fromstring(svg).iter()}
+    assert tags <= {"svg", "title", "defs", "clipPath", "rect", "g", "path", "use", "text"}
+    assert "nan" not in " ".join(texts(svg)).lower().split()
+
+
+@pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.name)
+def test_the_caption_is_the_docstring(chart: Chart) -> None:
+    """What a function says of itself is what the reader is told."""
+    assert chart.caption.split() == (chart.function.__doc__ or "").split()
+    assert len(chart.caption) > 80
+
+
+@pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.name)
+def test_a_chart_is_the_same_twice(chart: Chart, tables: Tables) -> None:
+    """No date, no random id."""
+    first, second = (inline(drawn(chart, tables), chart.name, chart.title) for _ in range(2))
+    assert first == second
+
+
+def test_an_empty_mart_says_so(tables: Tables) -> None:
+    """The reader sees that there is nothing, not an empty frame."""
+    assert texts(inline(drawn(charts.funnel, tables, no_rows), "f", "F")) == ["No data to show"]
+
+
+def test_names_are_drawn_as_they_are(tables: Tables) -> None:
+    """Dollar signs are no mathematics, markup is text, and underscores lower nothing."""
+    name = "$x_1$ <b> & co"
+    tables["rep_losses_monthly"]["lost_reason_label"] = name
+    assert name in texts(inline(drawn(charts.losses_by_reason, tables), "l", "L"))
+
+
+def test_the_funnel_keeps_the_order_of_the_mart(tables: Tables) -> None:
+    """Row order is funnel order; main steps are those with a dwell time, the outcome is apart."""
+    axes = drawn(charts.funnel, tables).axes[0]
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names[:3] == ["1 Lead Generation", "2 Qualified Lead", "2.1 Sales Call 1"]
+    assert names[-1] == "Lost"
+    places = list(axes.get_yticks())
+    assert places == [*range(len(names) - 1), len(names) - 0.5]
+    legend = drawn(charts.funnel, tables).legends[0]
+    assert [text.get_text() for text in legend.get_texts()][:3] == [
+        "main step",
+        "call step",
+        "outcome",
+    ]
+
+
+def test_a_rate_without_denominator_is_not_available(tables: Tables) -> None:
+    """NULL is neither 0 nor blank: the first row, both calls and Lost have no previous rate."""
+    found = texts(inline(drawn(charts.funnel, tables), "f", "F"))
+    assert found.count("n/a") == 4 + 3
+
+
+def test_months_are_columns_and_zeros_are_blank(tables: Tables) -> None:
+    """Months in order with the year where it changes, steps in funnel order."""
+    figure = drawn(charts.entries_by_month, tables)
+    months = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert months[:2] == ["Jan\n2024", "Feb"]
+    assert months[12] == "Jan\n2025"
+    assert "0" not in texts(inline(figure, "m", "M"))
+    assert list(figure.numbers.columns)[:2] == ["month", "1 Lead Generation"]
+
+
+def test_of_many_months_the_latest_are_shown(tables: Tables) -> None:
+    """Thirty-six columns are what one can read."""
+    mart = tables["rep_sales_funnel_monthly"]
+    years = [mart.assign(month=mart["month"] + pandas.DateOffset(years=n)) for n in range(5)]
+    shown = charts.entries_by_month(pandas.concat(years))
+    assert isinstance(shown, Drawing)
+    assert len(shown.numbers) == 36
+    assert shown.numbers["month"].iloc[-1] == pandas.Timestamp("2029-03-01")
+
+
+def test_rare_reasons_are_summed_up(tables: Tables) -> None:
+    """Nothing is left out: the rest has a bar of its own, and the shares add up."""
+    mart = pandas.DataFrame({"lost_reason_label": [f"r{n:02}" for n in range(20)]})
+    figure = charts.losses_by_reason(mart.assign(deals_count=range(20, 0, -1)))
+    assert isinstance(figure, Drawing)
+    assert figure.numbers["reason"].iloc[-1] == "5 other reasons"
+    assert figure.numbers["losses"].sum() == 210
+    assert figure.numbers["share_of_losses_pct"].sum() == pytest.approx(100)
+
+
+def test_losses_without_a_step_stand_last(tables: Tables) -> None:
+    """Steps stand in funnel order, not by size."""
+    labels = drawn(charts.losses_by_step, tables).numbers["last_step"].tolist()
+    assert labels[0] == "1 Lead Generation"
+    assert labels[-2:] == ["9 Renewal/Expansion", "No step"]
+
+
+def test_reps_with_equal_names_stay_apart() -> None:
+    """Masked names can be equal; the user id tells who is who."""
+    mart = pandas.DataFrame({"user_id": [7, 8, 7], "sales_rep_name": "J*** D***"})
+    counts = {"sales_call_1_completed": 1, "sales_call_2_completed": 2, "other_activities": 3}
+    figure = charts.most_active_reps(mart.assign(**counts, activities_completed=6))
+    assert isinstance(figure, Drawing)
+    assert figure.numbers["activities_completed"].tolist() == [12, 6]

@@ -1,0 +1,1 @@
+"""Pure functions from Ibis tables to an Ibis table: no connection, no Prefect, no logging."""

@@ -1,0 +1,127 @@
+"""Rules about tables. A check turns a table into the rows that break the rule; none is good.
+
+Severity `error` stops publication, `warn` is recorded and shown. A check that needs another table
+names it in `needs`, as a model names its inputs.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
+
+import ibis
+from ibis import Table
+from ibis.expr.types import BooleanValue
+
+Severity = Literal["error", "warn"]
+Tables = Mapping[str, Table]
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One rule. `failing(table, tables, settings)` gives the rows that break it."""
+
+    name: str
+    severity: Severity
+    failing: Callable[[Table, Tables, Settings], Table]
+    needs: tuple[str, ...] = ()
+
+
+def rule(name: str, holds: Callable[[Table], BooleanValue], severity: Severity = "error") -> Check:
+    """A rule about single rows; a row for which it is null breaks it too."""
+    return Check(name, severity, lambda table, *_: table.filter(~holds(table).fill_null(False)))
+
+
+def not_null(column: str, severity: Severity = "error") -> Check:
+    """The column has a value."""
+    return rule(f"not_null({column})", lambda table: table[column].notnull(), severity)
+
+
+def accepted_values(column: str, values: Collection[str], severity: Severity = "error") -> Check:
+    """The column has one of the values, or none."""
+    return rule(
+        f"accepted_values({column})",
+        lambda table: table[column].isin(list(values)) | table[column].isnull(),
+        severity,
+    )
+
+
+def not_negative(column: str, severity: Severity = "error") -> Check:
+    """The column is zero or more, or null."""
+    return rule(
+        f"not_negative({column})",
+        lambda table: (table[column] >= 0) | table[column].isnull(),
+        severity,
+    )
+
+
+def unique(*columns: str, severity: Severity = "error") -> Check:
+    """No two rows agree in these columns; all rows that share their values are failing."""
+
+    def failing(table: Table, *_: object) -> Table:
+        shared = table.group_by(*columns).agg(rows_sharing=table.count())
+        return shared.filter(shared.rows_sharing > 1)
+
+    return Check(f"unique({', '.join(columns)})", severity, failing)
+
+
+def references(column: str, target: str, severity: Severity = "error") -> Check:
+    """The column's values, where there are any, occur in `target` ("table.column")."""
+    target_table, target_column = target.split(".")
+
+    def failing(table: Table, tables: Tables, _: Settings) -> Table:
+        linked = table.filter(table[column].notnull())
+        known = tables[target_table]
+        return linked.anti_join(known, linked[column] == known[target_column])
+
+    return Check(f"references({column}, {target})", severity, failing, needs=(target_table,))
+
+
+def steady_volume(value: str, *, by: str, over: str, severity: Severity = "warn") -> Check:
+    """No month is far from the months before it, per group; the last, unfinished month is left out.
+
+    Far is more than five scaled median absolute deviations (and more than five) from the median of
+    the up to twelve months before, where there are at least six.
+    """
+
+    def failing(table: Table, *_: object) -> Table:
+        place = ibis.row_number().over(group_by=by, order_by=over)
+        months = table.select(by, over, value=table[value].cast("float64"), place=place)
+        before = months.view()
+        window = months.join(
+            before,
+            [
+                months[by] == before[by],
+                before.place < months.place,
+                before.place >= months.place - 12,
+            ],
+        ).select(by, "place", "value", earlier=before.value)
+        median = window.group_by(by, "place", "value").agg(
+            median=window.earlier.quantile(0.5), months=window.count()
+        )
+        spread = window.inner_join(median.drop("value"), [by, "place"])
+        spread = spread.group_by(by, "place", "value", "median", "months").agg(
+            deviation=(spread.earlier - spread["median"]).abs().quantile(0.5)
+        )
+        last = months.place.max().as_scalar()
+        distance = (spread.value - spread["median"]).abs()
+        return spread.filter(
+            spread.months >= 6,
+            spread.place < last,
+            distance > 5.0,
+            distance > 5 * 1.4826 * spread.deviation,
+        )
+
+    return Check(f"steady_volume({value})", severity, failing)
+
+
+def newest_within(column: str, days: int, severity: Severity = "warn") -> Check:
+    """The newest value is at most so many days older than the run (setting `now`)."""
+
+    def failing(table: Table, _: Tables, settings: Settings) -> Table:
+        newest = table.agg(newest=table[column].max())
+        oldest_allowed = ibis.literal(settings["now"] - timedelta(days=days), "timestamp")
+        return newest.filter(newest.newest < oldest_allowed)
+
+    return Check(f"newest_within_{days}_days({column})", severity, failing)

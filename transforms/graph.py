@@ -1,0 +1,166 @@
+"""The models: their declaration, their registry, and their order.
+
+A model is a function whose **parameter names name its inputs**: positional parameters are upstream
+tables (models, or the raw tables of `transforms.sources`), keyword-only ones are settings of the
+run. Order and lineage follow from the signatures; they are written down nowhere else.
+"""
+
+import importlib
+import inspect
+import pkgutil
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from graphlib import CycleError, TopologicalSorter
+from typing import Any, TypeVar
+
+import ibis
+from ibis import Table
+
+import transforms
+from transforms.checks import Check, not_null, unique
+from transforms.sources import SOURCES
+
+# In the order of the data flow: a model reads its own layer and those before it.
+LAYERS = ("masking", "staging", "intermediate", "marts", "quality")
+
+Columns = Mapping[str, str]
+Function = TypeVar("Function", bound=Callable[..., Table])
+
+
+class GraphError(Exception):
+    """The models do not fit together; the message names the model and the mend."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """One table of the warehouse: the function that makes it, and what is promised of it.
+
+    `declared`: columns and their Ibis types, or a function of run settings that gives them.
+    `grain`: the first line of the docstring, "One row per …".
+    """
+
+    name: str
+    layer: str
+    function: Callable[..., Table]
+    key: tuple[str, ...]
+    declared: Columns | Callable[..., Columns]
+    checks: tuple[Check, ...]
+
+    @property
+    def schema(self) -> str:
+        """The warehouse schema it lives in; what masking makes is a staging table."""
+        return "staging" if self.layer == "masking" else self.layer
+
+    @property
+    def upstream(self) -> tuple[str, ...]:
+        """The tables it reads, in the order of its parameters."""
+        return _parameters(self.function)[0]
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """The run settings it takes."""
+        return _parameters(self.function)[1]
+
+    @property
+    def grain(self) -> str:
+        """What one row is."""
+        return (inspect.getdoc(self.function) or "").partition("\n")[0]
+
+    def columns(self, settings: Mapping[str, Any]) -> Columns:
+        """The declared columns and their Ibis types."""
+        if not callable(self.declared):
+            return self.declared
+        return self.declared(**{name: settings[name] for name in _parameters(self.declared)[1]})
+
+    def expression(self, tables: Mapping[str, Table], settings: Mapping[str, Any]) -> Table:
+        """The model over the given tables, with exactly the declared columns in their order."""
+        made = self.function(
+            *(tables[name] for name in self.upstream),
+            **{name: settings[name] for name in self.settings},
+        )
+        declared = ibis.schema(self.columns(settings))
+        differing = set(declared.items()) ^ set(made.schema().items())
+        if differing:
+            names = ", ".join(sorted({name for name, _ in differing}))
+            raise GraphError(f"{self.name}: its table and its declared schema differ in {names}")
+        return made.select(*declared)
+
+    def describe(self, column: str) -> str:
+        """What the docstring's "Columns:" section says of a column; "" if nothing."""
+        section = (inspect.getdoc(self.function) or "").partition("\nColumns:\n")[2]
+        lines = re.findall(r"^    (\S+): (.+(?:\n {8}.+)*)", section, flags=re.MULTILINE)
+        texts = (text for pattern, text in lines if fnmatchcase(column, pattern))
+        return " ".join(next(texts, "").split())
+
+
+MODELS: dict[str, Model] = {}
+
+
+def model(
+    *,
+    schema: Columns | Callable[..., Columns],
+    key: Iterable[str] = (),
+    checks: Iterable[Check] = (),
+) -> Callable[[Function], Function]:
+    """Register a function as the model of the same name, and return it unchanged.
+
+    `key`: the columns that identify a row; they are checked to be unique and never null (`error`).
+    """
+
+    def register(function: Function) -> Function:
+        name, layer = function.__name__, function.__module__.split(".")[-2]
+        identity = (unique(*key), *(not_null(column) for column in key)) if key else ()
+        made = Model(name, layer, function, tuple(key), schema, (*identity, *checks))
+        if not made.grain.startswith("One row"):
+            raise GraphError(f'{name}: the docstring begins with its grain, "One row per …"')
+        MODELS[name] = made
+        return function
+
+    return register
+
+
+def load_models() -> dict[str, Model]:
+    """All models of the layer packages, upstream first (ties by name).
+
+    Raises:
+        GraphError: a model reads a table that nothing makes, or the models form a cycle.
+    """
+    for layer in LAYERS:
+        package = importlib.import_module(f"{transforms.__name__}.{layer}")
+        for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+            importlib.import_module(module.name)
+    return in_order(MODELS)
+
+
+def in_order(models: Mapping[str, Model]) -> dict[str, Model]:
+    """The models, each after the ones it reads, layer by layer."""
+    raw = {source.raw_name for source in SOURCES.values()}
+    for made in models.values():
+        for name in made.upstream:
+            if name not in models and name not in raw:
+                raise GraphError(f"{made.name} reads {name}, which no model makes")
+            if name in models and _depth(models[name]) > _depth(made):
+                raise GraphError(
+                    f"{made.name} reads {name} of the later layer {models[name].layer}"
+                )
+    sorter = TopologicalSorter({name: set(models[name].upstream) - raw for name in sorted(models)})
+    try:
+        ordered = sorted(sorter.static_order(), key=lambda name: _depth(models[name]))
+    except CycleError as error:
+        raise GraphError(
+            f"models read each other in a circle: {' -> '.join(error.args[1])}"
+        ) from None
+    return {name: models[name] for name in ordered}
+
+
+def _depth(made: Model) -> int:
+    return LAYERS.index(made.layer)
+
+
+def _parameters(function: Callable[..., Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of the positional and of the keyword-only parameters."""
+    parameters = inspect.signature(function).parameters.values()
+    keyword = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+    return tuple(p.name for p in parameters if p.name not in keyword), keyword

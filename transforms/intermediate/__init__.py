@@ -1,0 +1,1 @@
+"""Events of a deal in time: transitions, activities, losses, and their union."""

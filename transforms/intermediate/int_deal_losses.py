@@ -1,0 +1,74 @@
+"""Losses."""
+
+import ibis
+from ibis import Table
+
+from transforms import text
+from transforms.checks import not_null, references
+from transforms.graph import model
+from transforms.timeline import with_latest
+
+UNKNOWN_REASON = "Unknown reason"
+
+
+@model(
+    schema={
+        "deal_id": "int64",
+        "lost_at": "timestamp(6)",
+        "lost_reason_id": "int64",
+        "lost_reason_label": "string",
+        "stage_id": "int64",
+    },
+    checks=[
+        not_null("deal_id"),
+        not_null("lost_at"),
+        not_null("lost_reason_label"),
+        references("deal_id", "stg_deals.deal_id"),
+        not_null("lost_reason_id", severity="warn"),
+        references("lost_reason_id", "stg_field_options.option_id", severity="warn"),
+        not_null("stage_id", severity="warn"),
+    ],
+)
+def int_deal_losses(stg_deal_changes: Table, stg_deals: Table, stg_field_options: Table) -> Table:
+    """One row per loss of a deal; a deal that was reopened can be lost again.
+
+    A loss is a change that sets lost_reason; for a deal without one in the log, it is the deals
+    table saying that the deal is lost, and when.
+
+    Columns:
+        deal_id: the deal
+        lost_at: when, UTC
+        lost_reason_id: option of the field lost_reason; null if the log holds no number
+        lost_reason_label: label of that option, or "Unknown reason"
+        stage_id: the stage it was in: the latest one entered at or before the loss
+    """
+    changes = stg_deal_changes.mutate(number=text.integer(stg_deal_changes.new_value))
+    from_log = changes.filter(
+        changes.changed_field_key == "lost_reason", changes.new_value.notnull()
+    ).select("deal_id", at="changed_at", lost_reason_id="number")
+    silent = stg_deals.filter(stg_deals.status == "lost", stg_deals.closed_at.notnull())
+    from_deals = silent.anti_join(from_log, "deal_id").select(
+        "deal_id", at="closed_at", lost_reason_id=ibis.null("int64")
+    )
+    stage_entries = changes.filter(changes.changed_field_key == "stage_id").select(
+        "deal_id", at="changed_at", stage_id="number"
+    )
+    losses = with_latest(
+        from_log.union(from_deals),
+        stage_entries.filter(stage_entries.stage_id.notnull()),
+        "stage_id",
+    )
+    return losses.left_join(reason_labels(stg_field_options), "lost_reason_id").select(
+        "deal_id",
+        "lost_reason_id",
+        "stage_id",
+        lost_at="at",
+        lost_reason_label=lambda joined: joined.lost_reason_label.fill_null(UNKNOWN_REASON),
+    )
+
+
+def reason_labels(options: Table) -> Table:
+    """One row per loss reason: lost_reason_id, lost_reason_label."""
+    return options.filter(options.field_key == "lost_reason").select(
+        lost_reason_id="option_id", lost_reason_label="option_label"
+    )

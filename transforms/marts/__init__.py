@@ -1,0 +1,1 @@
+"""What people query and read."""

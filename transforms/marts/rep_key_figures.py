@@ -1,0 +1,68 @@
+"""The figures at the head of the report."""
+
+from ibis import Table
+
+from transforms.checks import rule
+from transforms.graph import model
+
+
+@model(
+    schema={
+        "deals": "int64",
+        "deals_won": "int64",
+        "deals_lost": "int64",
+        "deals_open": "int64",
+        "win_rate_pct": "float64",
+        "median_days_to_close": "float64",
+        "activities_completed": "int64",
+        "active_reps": "int64",
+        "first_month": "date",
+        "last_month": "date",
+    },
+    checks=[
+        rule(
+            "statuses_add_up",
+            lambda figures: (
+                figures.deals == figures.deals_won + figures.deals_lost + figures.deals_open
+            ),
+        )
+    ],
+)
+def rep_key_figures(
+    obt_deals: Table, stg_activities: Table, rep_sales_funnel_monthly: Table
+) -> Table:
+    """One row in all.
+
+    Columns:
+        deals: deals known to the change log or the deals table
+        deals_won: those with status won
+        deals_lost: those with status lost
+        deals_open: those with status open
+        win_rate_pct: won deals in percent of the won and lost ones; null without any
+        median_days_to_close: median days from creation to closing, of won and lost deals
+        activities_completed: done activities
+        active_reps: users with a done activity
+        first_month: first month with an entry into the funnel
+        last_month: last one
+    """
+    won, lost = (obt_deals.status == status for status in ("won", "lost"))
+    deals = obt_deals.agg(
+        deals=obt_deals.count(),
+        deals_won=won.sum().coalesce(0),
+        deals_lost=lost.sum().coalesce(0),
+        deals_open=(obt_deals.status == "open").sum().coalesce(0),
+        median_days_to_close=obt_deals.days_to_close.quantile(0.5),
+    )
+    done = stg_activities.filter(stg_activities.is_done)
+    work = done.agg(activities_completed=done.count(), active_reps=done.user_id.nunique())
+    months = rep_sales_funnel_monthly.agg(
+        first_month=rep_sales_funnel_monthly.month.min(),
+        last_month=rep_sales_funnel_monthly.month.max(),
+    )
+    return (
+        deals.mutate(
+            win_rate_pct=deals.deals_won * 100.0 / (deals.deals_won + deals.deals_lost).nullif(0)
+        )
+        .cross_join(work)
+        .cross_join(months)
+    )

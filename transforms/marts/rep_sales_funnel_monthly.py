@@ -1,0 +1,44 @@
+"""The funnel by month."""
+
+from ibis import Table
+
+from transforms.checks import not_negative, steady_volume
+from transforms.graph import model
+from transforms.times import every_month, month
+
+
+@model(
+    key=["month", "funnel_step"],
+    schema={
+        "month": "date",
+        "kpi_name": "string",
+        "funnel_step": "string",
+        "deals_count": "int64",
+    },
+    checks=[
+        not_negative("deals_count"),
+        steady_volume("deals_count", by="funnel_step", over="month"),
+    ],
+)
+def rep_sales_funnel_monthly(
+    int_deal_funnel_entries: Table, stg_funnel_steps: Table, *, timezone: str
+) -> Table:
+    """One row per month and step of the funnel, from the first to the last month with an entry.
+
+    Columns:
+        month: first day of the calendar month (FUNNEL_TIMEZONE)
+        kpi_name: name of the step
+        funnel_step: number of the step, as text
+        deals_count: distinct deals that entered the step in that month; 0 where none did
+    """
+    entries = int_deal_funnel_entries.mutate(
+        month=month(int_deal_funnel_entries.entered_at, timezone)
+    )
+    counted = entries.group_by("month", "funnel_step").agg(deals_count=entries.deal_id.nunique())
+    grid = every_month(counted).cross_join(stg_funnel_steps)
+    return grid.left_join(counted, ["month", "funnel_step"]).select(
+        "month",
+        "kpi_name",
+        "funnel_step",
+        deals_count=lambda joined: joined.deals_count.fill_null(0),
+    )

@@ -1,0 +1,76 @@
+"""Who does the work."""
+
+import ibis
+from ibis import Table
+
+from transforms.checks import not_null, rule, unique
+from transforms.funnel import Funnel
+from transforms.graph import model
+from transforms.times import month
+
+
+@model(
+    schema={
+        "month": "date",
+        "user_id": "int64",
+        "sales_rep_name": "string",
+        "deals_worked": "int64",
+        "activities_completed": "int64",
+        "sales_call_1_completed": "int64",
+        "sales_call_2_completed": "int64",
+        "other_activities": "int64",
+    },
+    checks=[
+        unique("month", "user_id"),
+        not_null("month"),
+        not_null("user_id", severity="warn"),
+        not_null("sales_rep_name"),
+        rule(
+            "activities_add_up",
+            lambda reps: (
+                reps.activities_completed
+                == reps.sales_call_1_completed + reps.sales_call_2_completed + reps.other_activities
+            ),
+        ),
+    ],
+)
+def rep_sales_rep_performance_monthly(
+    stg_activities: Table, stg_users: Table, *, funnel: Funnel, timezone: str
+) -> Table:
+    """One row per month and user with a done activity in it.
+
+    Columns:
+        month: first day of the calendar month of due_at (FUNNEL_TIMEZONE)
+        user_id: the user the activities are assigned to; null for those of nobody
+        sales_rep_name: the user's pseudonym; two users never share one
+        deals_worked: distinct deals with a done activity of the user
+        activities_completed: done activities
+        sales_call_1_completed: those of the types of the funnel's first activity step
+        sales_call_2_completed: those of the types of its second activity step
+        other_activities: all others
+    """
+    done = stg_activities.filter(stg_activities.is_done, stg_activities.due_at.notnull())
+    done = done.mutate(month=month(done.due_at, timezone))
+    calls = [step.codes for step in funnel.of_kind("activity")] + [(), ()]
+    is_call_1, is_call_2 = (done.activity_type.isin(codes).fill_null(False) for codes in calls[:2])
+    counted = done.group_by("month", "user_id").agg(
+        deals_worked=done.deal_id.nunique(),
+        activities_completed=done.count(),
+        sales_call_1_completed=is_call_1.sum(),
+        sales_call_2_completed=is_call_2.sum(),
+        other_activities=(~(is_call_1 | is_call_2)).sum(),
+    )
+    named = counted.left_join(stg_users, "user_id")
+    unnamed = ibis.ifelse(
+        named.user_id.isnull(), "Unassigned", "Unknown user #" + named.user_id.cast("string")
+    )
+    return named.select(
+        "month",
+        "user_id",
+        "deals_worked",
+        "activities_completed",
+        "sales_call_1_completed",
+        "sales_call_2_completed",
+        "other_activities",
+        sales_rep_name=named.sales_rep_name.coalesce(unnamed),
+    )

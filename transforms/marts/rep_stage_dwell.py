@@ -1,0 +1,52 @@
+"""How long deals sit."""
+
+from ibis import Table
+
+from transforms.checks import not_negative
+from transforms.graph import model
+
+
+@model(
+    key=["funnel_step"],
+    schema={
+        "funnel_step": "string",
+        "kpi_name": "string",
+        "completed_stays": "int64",
+        "mean_days": "float64",
+        "median_days": "float64",
+        "p90_days": "float64",
+        "open_stays": "int64",
+    },
+    checks=[not_negative("median_days"), not_negative("p90_days")],
+)
+def rep_stage_dwell(int_deal_stage_transitions: Table, stg_funnel_steps: Table) -> Table:
+    """One row per stage step of the funnel.
+
+    Columns:
+        funnel_step: number of the step, as text
+        kpi_name: its name
+        completed_stays: stays that ended, by the next stage or a loss
+        mean_days: mean days of the completed stays; null without any
+        median_days: their median
+        p90_days: nine in ten were shorter (interpolated)
+        open_stays: stays that have not ended
+    """
+    stays = int_deal_stage_transitions
+    completed = stays.left_at.notnull()
+    dwell = stays.group_by("funnel_step").agg(
+        completed_stays=completed.sum(),
+        mean_days=stays.days_in_stage.mean(where=completed),
+        median_days=stays.days_in_stage.quantile(0.5, where=completed),
+        p90_days=stays.days_in_stage.quantile(0.9, where=completed),
+        open_stays=stays.left_at.isnull().sum(),
+    )
+    steps = stg_funnel_steps.filter(stg_funnel_steps.kind == "stage")
+    return steps.left_join(dwell, "funnel_step").select(
+        "funnel_step",
+        "kpi_name",
+        "mean_days",
+        "median_days",
+        "p90_days",
+        completed_stays=lambda joined: joined.completed_stays.fill_null(0),
+        open_stays=lambda joined: joined.open_stays.fill_null(0),
+    )

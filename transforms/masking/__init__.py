@@ -1,0 +1,1 @@
+"""Personal data becomes pseudonyms: the expressions, and the users that come out."""

@@ -1,0 +1,160 @@
+"""The tables of a Pipedrive export, as they are read: columns, kinds, and what is personal.
+
+Ingestion turns each into a *raw table* (`raw_activity`, …) that is typed, masked and free of exact
+duplicates; the staging models start from there. Columns are bound by header name in any case.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal[
+    "integer",
+    "number",
+    "text",
+    "timestamp",
+    "boolean",
+    "json",
+    "log_value",
+    "person_id",
+    "name",
+    "email",
+]
+
+# What a column of each kind becomes in the raw table: suffix of the column name -> Ibis type.
+# Personal kinds have no unsuffixed column: the value itself does not get past the first read.
+RAW_COLUMNS: dict[Kind, dict[str, str]] = {
+    "integer": {"": "int64"},
+    "number": {"": "float64"},
+    "text": {"": "string"},
+    "timestamp": {"": "timestamp(6)"},
+    "boolean": {"": "boolean"},
+    "json": {"": "string"},
+    "log_value": {"": "string"},
+    "person_id": {"": "int64", "_pseudonym": "string"},
+    "name": {"_masked": "string", "_pseudonym": "string"},
+    "email": {"_hash": "string"},
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the export.
+
+    `required`: a row without a value is rejected. `optional`: the export may lack the column.
+    """
+
+    name: str
+    kind: Kind
+    required: bool = False
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table of the export. A lookup keeps its row number, so that the latest row can win."""
+
+    name: str
+    columns: tuple[Column, ...]
+    lookup: bool = False
+    optional: bool = False
+
+    @property
+    def raw_name(self) -> str:
+        """The parameter name by which models ask for it."""
+        return f"raw_{self.name}"
+
+    @property
+    def raw_schema(self) -> dict[str, str]:
+        """Columns and Ibis types of the raw table."""
+        columns = {
+            column.name + suffix: dtype
+            for column in self.columns
+            for suffix, dtype in RAW_COLUMNS[column.kind].items()
+        }
+        return columns | {"source_row": "int64"} if self.lookup else columns
+
+
+def _required(name: str, kind: Kind) -> Column:
+    return Column(name, kind, required=True)
+
+
+def _optional(name: str, kind: Kind) -> Column:
+    return Column(name, kind, optional=True)
+
+
+SOURCES = {
+    source.name: source
+    for source in (
+        Source(
+            "activity",
+            (
+                _required("activity_id", "integer"),
+                Column("type", "text"),
+                Column("assigned_to_user", "integer"),
+                Column("deal_id", "integer"),
+                Column("done", "boolean"),
+                Column("due_to", "timestamp"),
+            ),
+        ),
+        Source(
+            "activity_types",
+            (
+                _required("id", "integer"),
+                Column("name", "text"),
+                Column("active", "boolean"),
+                Column("type", "text"),
+            ),
+            lookup=True,
+        ),
+        Source(
+            "deal_changes",
+            (
+                _required("deal_id", "integer"),
+                _required("change_time", "timestamp"),
+                _required("changed_field_key", "text"),
+                Column("new_value", "log_value"),
+            ),
+        ),
+        Source(
+            "fields",
+            (
+                _required("id", "integer"),
+                _required("field_key", "text"),
+                Column("name", "text"),
+                Column("field_value_options", "json"),
+            ),
+            lookup=True,
+        ),
+        Source(
+            "stages",
+            (_required("stage_id", "integer"), Column("stage_name", "text")),
+            lookup=True,
+        ),
+        Source(
+            "users",
+            (
+                _required("id", "person_id"),
+                Column("name", "name"),
+                Column("email", "email"),
+                Column("modified", "timestamp"),
+            ),
+            lookup=True,
+        ),
+        Source(
+            "deals",
+            (
+                _required("deal_id", "integer"),
+                Column("status", "text"),
+                _optional("user_id", "integer"),
+                _optional("stage_id", "integer"),
+                _optional("value", "number"),
+                _optional("currency", "text"),
+                _optional("add_time", "timestamp"),
+                _optional("won_time", "timestamp"),
+                _optional("lost_time", "timestamp"),
+            ),
+            lookup=True,
+            optional=True,
+        ),
+    )
+}

@@ -1,0 +1,1 @@
+"""Rename, cast and normalise: one model per table of the export, and the deals."""

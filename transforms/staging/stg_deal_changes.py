@@ -1,0 +1,47 @@
+"""The change log of deals."""
+
+from ibis import Table
+
+from transforms import text
+from transforms.checks import newest_within, not_null, references, rule
+from transforms.graph import model
+
+
+@model(
+    schema={
+        "deal_id": "int64",
+        "changed_at": "timestamp(6)",
+        "changed_field_key": "string",
+        "new_value": "string",
+    },
+    checks=[
+        not_null("deal_id"),
+        not_null("changed_at"),
+        not_null("changed_field_key"),
+        newest_within("changed_at", days=45),
+        references("changed_field_key", "stg_fields.field_key", severity="warn"),
+        rule(
+            "id_changes_hold_an_id",
+            lambda changes: (
+                changes.changed_field_key.notin(["stage_id", "user_id"])
+                | text.integer(changes.new_value).notnull()
+            ),
+            severity="warn",
+        ),
+    ],
+)
+def stg_deal_changes(raw_deal_changes: Table) -> Table:
+    """One row per change of a field of a deal.
+
+    Columns:
+        deal_id: the deal; an id can be reused for a second deal life
+        changed_at: when, UTC
+        changed_field_key: normalised key of the field (add_time, user_id, stage_id, lost_reason, …)
+        new_value: numbers and timestamps as text; other text is replaced by its pseudonym ("~…")
+    """
+    return raw_deal_changes.select(
+        deal_id=raw_deal_changes.deal_id,
+        changed_at=raw_deal_changes.change_time,
+        changed_field_key=text.code(raw_deal_changes.changed_field_key),
+        new_value=raw_deal_changes.new_value,
+    )

@@ -1,0 +1,42 @@
+"""Options of the fields that are chosen from a list."""
+
+import ibis
+from ibis import Table
+
+from transforms import text
+from transforms.checks import not_null
+from transforms.graph import model
+from transforms.lookups import latest_row
+
+
+@model(
+    key=["field_key", "option_id"],
+    schema={"field_key": "string", "option_id": "int64", "option_label": "string"},
+    checks=[not_null("option_label", severity="warn")],
+)
+def stg_field_options(raw_fields: Table) -> Table:
+    """One row per field key and option id.
+
+    Columns:
+        field_key: normalised key of the field
+        option_id: the id that the change log holds
+        option_label: what people see, as in the export's JSON list of {id, label}
+    """
+    fields = latest_row(raw_fields, "id")
+    listed = fields.select(
+        "source_row",
+        field_key=text.code(fields.field_key),
+        option=fields.field_value_options.cast("json").array.unnest(),
+    )
+    options = listed.select(
+        "source_row",
+        "field_key",
+        option_id=ibis.coalesce(text.integer(listed.option["id"].str), listed.option["id"].int),
+        option_label=text.folded(listed.option["label"].str),
+    ).filter(ibis._.option_id.notnull())
+    last = ibis.row_number().over(
+        group_by=["field_key", "option_id"],
+        order_by=[options.source_row.desc(), options.option_label],
+    )
+    ranked = options.mutate(rank_of_key=last)
+    return ranked.filter(ranked.rank_of_key == 0).select("field_key", "option_id", "option_label")

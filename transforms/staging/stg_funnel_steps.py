@@ -1,0 +1,40 @@
+"""The funnel as a table."""
+
+import ibis
+from ibis import Table
+
+from transforms.checks import accepted_values
+from transforms.funnel import KINDS, Funnel
+from transforms.graph import model
+
+
+@model(
+    key=["funnel_step"],
+    schema={
+        "step_order": "int64",
+        "funnel_step": "string",
+        "kpi_name": "string",
+        "kind": "string",
+        "is_won": "boolean",
+    },
+    checks=[accepted_values("kind", KINDS)],
+)
+def stg_funnel_steps(*, funnel: Funnel) -> Table:
+    """One row per step of funnel.toml.
+
+    Columns:
+        step_order: place in the funnel, from 1
+        funnel_step: its number, as text
+        kpi_name: its name
+        kind: how a deal enters it: stage, activity or loss
+        is_won: whether a deal that entered it, and was not lost later, is won
+    """
+    numbered = ibis.range(len(funnel.steps)).unnest().name("step_index").as_table()
+    index = numbered.step_index
+    return numbered.select(
+        step_order=index.cast("int64") + 1,
+        funnel_step=index.cases(*((i, step.step) for i, step in enumerate(funnel.steps))),
+        kpi_name=index.cases(*((i, step.kpi) for i, step in enumerate(funnel.steps))),
+        kind=index.cases(*((i, step.kind) for i, step in enumerate(funnel.steps))),
+        is_won=index.cases(*((i, step.won) for i, step in enumerate(funnel.steps))),
+    )

@@ -1,0 +1,31 @@
+"""Columns of text: cleaned, normalised, and read as numbers, alike on every engine."""
+
+import ibis
+from ibis.expr.types import IntegerValue, StringValue
+
+# ASCII white space and punctuation, no-break space and dashes; letters of every script stay.
+NOT_LETTER_OR_DIGIT = "[\\s -/:-@\\[-`{-~\u00a0\u2013\u2014]+"
+
+
+def code(text: StringValue) -> StringValue:
+    """A category as a code: " SC-2" -> "sc_2"; null where no letter or digit is left."""
+    joined = text.lower().re_replace(NOT_LETTER_OR_DIGIT, "_")
+    return joined.re_replace("^_|_$", "").nullif("")
+
+
+def folded(text: StringValue) -> StringValue:
+    """A name with its inner white space folded: "Sales   Call" -> "Sales Call"."""
+    return text.strip().re_replace(r"\s+", " ").nullif("")
+
+
+def integer(text: StringValue) -> IntegerValue:
+    """An id written as text ("7", "7.0"); null for anything else, never an error."""
+    digits = text.re_extract(r"^([+-]?[0-9]{1,18})(\.0+)?$", 1)
+    return digits.nullif("").cast("int64")
+
+
+def looked_up(text: StringValue, table: dict[str, str]) -> StringValue:
+    """The text's entry in a small table of literals; null where it has none."""
+    if not table:
+        return ibis.null("string")
+    return text.cases(*table.items())

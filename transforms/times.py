@@ -1,0 +1,46 @@
+"""Timestamps (UTC, naive) as local months and as days between."""
+
+import ibis
+import ibis.expr.datatypes as dt
+from ibis import Table
+from ibis.expr.types import DateValue, FloatingValue, TimestampValue
+
+_NAIVE, _INSTANT = dt.Timestamp(scale=6), dt.Timestamp(timezone="UTC", scale=6)
+
+
+@ibis.udf.scalar.builtin(name="timezone", signature=((dt.string, _NAIVE), _INSTANT))
+def _as_instant(zone, at):  # type: ignore[no-untyped-def]
+    """The instant at which a clock in the zone shows the naive time."""
+
+
+@ibis.udf.scalar.builtin(name="timezone", signature=((dt.string, _INSTANT), _NAIVE))
+def _as_clock_time(zone, at):  # type: ignore[no-untyped-def]
+    """What a clock in the zone shows at the instant."""
+
+
+def as_utc(at: TimestampValue, zone: str) -> TimestampValue:
+    """The UTC time of a naive timestamp in the zone, or of an instant."""
+    if at.type().timezone is None:
+        if zone == "UTC":
+            return at
+        at = _as_instant(zone, at)
+    return _as_clock_time("UTC", at)
+
+
+def month(at: TimestampValue, timezone: str) -> DateValue:
+    """First day of the calendar month in which a UTC timestamp falls in the time zone."""
+    local = at if timezone == "UTC" else _as_clock_time(timezone, _as_instant("UTC", at))
+    return local.truncate("M").date()
+
+
+def days_between(start: TimestampValue, end: TimestampValue) -> FloatingValue:
+    """Days from start to end, with fractions."""
+    return end.delta(start, unit="microsecond") / 86_400_000_000
+
+
+def every_month(months: Table) -> Table:
+    """One row per month from the first to the last of a `month` column, gaps filled."""
+    ends = months.agg(first=months.month.min(), last=months.month.max())
+    after_last = ends.last.cast("timestamp") + ibis.interval(days=1)
+    series = ibis.range(ends.first.cast("timestamp"), after_last, ibis.interval(months=1))
+    return ends.select(at=series.unnest()).select(month=lambda made: made["at"].date())
