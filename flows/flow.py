@@ -11,7 +11,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from transforms.sources import SOURCES
+from transforms.sources import RAW_TABLES
 
 from flows.build import build, check
 from flows.errors import RunFailedError
@@ -30,20 +30,18 @@ from flows.warehouse.folder import find_export, fingerprint
 _TASK: dict[str, Any] = {"cache_policy": NO_CACHE, "persist_result": False}
 
 
-@task(task_run_name="raw_{name}", tags=["ingest"], **_TASK)
+@task(task_run_name="{name}", tags=["ingest"], **_TASK)
 def ingest_table(name: str, run: Run) -> None:
     """Land a table of the export; an optional one that is not there is empty."""
-    with step(f"raw_{name}") as outcome:
-        source = SOURCES[name]
-        if name not in run.files:
-            run.tables[source.raw_name] = run.warehouse.empty(source)
+    with step(name) as outcome:
+        source = RAW_TABLES[name]
+        if source.name not in run.files:
+            run.tables[name] = run.warehouse.empty(source)
             outcome.rows, outcome.status = 0, "not in the export"
             return
-        settings = run.settings
-        landed = ingest(
-            run.warehouse, run.files[name], settings.source_timezone, settings.max_rejected_pct
-        )
-        run.tables[source.raw_name], run.landed[name] = landed.raw, landed
+        file, settings = run.files[source.name], run.settings
+        landed = ingest(run.warehouse, file, settings.source_timezone, settings.max_rejected_pct)
+        run.tables[name], run.landed[source.name] = landed.raw, landed
         outcome.rows, outcome.status = landed.rows_loaded, landed.in_words
 
 
@@ -137,13 +135,15 @@ def sales_funnel(
         run = Run(str(flow_run.id), settings, target, files)
         states: dict[str, State[Any]] = {}
         with target.masking(key):
-            for name, table in SOURCES.items():
-                states[table.raw_name] = _done(ingest_table(name, run, return_state=True))
-        for name, model in run.models.items():
-            made = build_model.with_options(tags=[model.layer])
-            upstream = [states[read] for read in model.upstream]  # Prefect draws the lineage
-            states[name] = _done(made(name, run, wait_for=upstream, return_state=True))
-        target.forget_raw()
+            for name, model in run.models.items():
+                # A raw table is read when a model needs it, and given up after the last one did.
+                for read in model.upstream:
+                    if read not in states:
+                        states[read] = _done(ingest_table(read, run, return_state=True))
+                made = build_model.with_options(tags=[model.layer])
+                upstream = [states[read] for read in model.upstream]  # Prefect draws the lineage
+                states[name] = _done(made(name, run, wait_for=upstream, return_state=True))
+                run.forget_raw_tables(after=name)
         for name in run.models:
             check_model(name, run, wait_for=[states[name]])
 

@@ -6,6 +6,7 @@ from typing import Any
 from ibis import Table
 from transforms.funnel import Funnel, FunnelError, load_funnel
 from transforms.graph import Model, load_models
+from transforms.sources import RAW_TABLES
 from transforms.timeline import newest_event
 
 from flows.build import CheckResult
@@ -45,6 +46,16 @@ class Run:
         if self.given["as_of"] is None:
             newest = newest_event(self.tables["stg_deal_changes"], self.tables["stg_activities"])
             self.given["as_of"] = newest.to_pyarrow().as_py() or EARLIEST
+
+    def forget_raw_tables(self, after: str) -> None:
+        """Give back the memory of the raw tables that no model after this one reads."""
+        names = list(self.models)
+        later = {
+            read for name in names[names.index(after) + 1 :] for read in self.models[name].upstream
+        }
+        for name in set(self.models[after].upstream) & set(RAW_TABLES) - later:
+            self.warehouse.forget_raw(RAW_TABLES[name])
+            del self.tables[name]
 
     @property
     def failed_checks(self) -> list[CheckResult]:

@@ -20,7 +20,7 @@ from ibis import Table
 
 import transforms
 from transforms.checks import Check, not_null, unique
-from transforms.sources import SOURCES
+from transforms.sources import RAW_TABLES
 
 # In the order of the data flow: a model reads its own layer and those before it.
 LAYERS = ("masking", "staging", "intermediate", "marts", "quality")
@@ -122,7 +122,7 @@ def model(
 
 
 def load_models() -> dict[str, Model]:
-    """All models of the layer packages, upstream first (ties by name).
+    """All models of the layer packages, upstream first, always in the same order.
 
     Raises:
         GraphError: a model reads a table that nothing makes, or the models form a cycle.
@@ -136,16 +136,17 @@ def load_models() -> dict[str, Model]:
 
 def in_order(models: Mapping[str, Model]) -> dict[str, Model]:
     """The models, each after the ones it reads, layer by layer."""
-    raw = {source.raw_name for source in SOURCES.values()}
     for made in models.values():
         for name in made.upstream:
-            if name not in models and name not in raw:
+            if name not in models and name not in RAW_TABLES:
                 raise GraphError(f"{made.name} reads {name}, which no model makes")
             if name in models and _depth(models[name]) > _depth(made):
                 raise GraphError(
                     f"{made.name} reads {name} of the later layer {models[name].layer}"
                 )
-    sorter = TopologicalSorter({name: set(models[name].upstream) - raw for name in sorted(models)})
+    sorter = TopologicalSorter(
+        {name: sorted(set(models[name].upstream) - set(RAW_TABLES)) for name in sorted(models)}
+    )
     try:
         ordered = sorted(sorter.static_order(), key=lambda name: _depth(models[name]))
     except CycleError as error:

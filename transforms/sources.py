@@ -158,3 +158,5 @@ SOURCES = {
         ),
     )
 }
+
+RAW_TABLES = {source.raw_name: source for source in SOURCES.values()}

@@ -10,7 +10,9 @@ NOT_LETTER_OR_DIGIT = "[\\s -/:-@\\[-`{-~\u00a0\u2013\u2014]+"
 def code(text: StringValue) -> StringValue:
     """A category as a code: " SC-2" -> "sc_2"; null where no letter or digit is left."""
     joined = text.lower().re_replace(NOT_LETTER_OR_DIGIT, "_")
-    return joined.re_replace("^_|_$", "").nullif("")
+    # Most are codes already: those are quicker to see than to make.
+    is_code = text.re_search("^[a-z0-9]+(_[a-z0-9]+)*$")
+    return ibis.ifelse(is_code, text, joined.re_replace("^_|_$", "").nullif(""))
 
 
 def folded(text: StringValue) -> StringValue:

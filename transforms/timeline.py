@@ -1,39 +1,45 @@
 """Deals and time: what was true of a deal at a moment, and how far the data goes."""
 
+from datetime import datetime
+
 import ibis
 from ibis import Table
 from ibis.expr.types import TimestampScalar
 
+from transforms import text
 
-def with_latest(events: Table, changes: Table, value: str) -> Table:
-    """The events, with what the latest change at or before each of them set; null if there is none.
+# Before and after every event: ingestion takes none before 1970, or from 2200 on.
+EVER, FOREVER = datetime(1, 1, 1), datetime(9999, 12, 31)
+
+
+def changes_to_ids(stg_deal_changes: Table, field_key: str, value: str) -> Table:
+    """The changes of a field that holds ids: deal_id, at, and the id under the name `value`.
+
+    A change to something that is no id is left out; a check of stg_deal_changes counts those.
+    """
+    changes = stg_deal_changes.filter(stg_deal_changes.changed_field_key == field_key)
+    typed = changes.select("deal_id", text.integer(changes.new_value).name(value), at="changed_at")
+    return typed.filter(typed[value].notnull())
+
+
+def at_the_time(events: Table, spans: Table) -> Table:
+    """The events, each with the span of its deal in which it happens; nulls if it is in none.
 
     Args:
-        events: columns `deal_id`, `at` and any others.
-        changes: columns `deal_id`, `at` and `value`. Of two at the same time, the greater value is
-            the later one.
-        value: the name of the column of changes that is carried to the events.
+        events: columns `deal_id`, `at` and others.
+        spans: columns `deal_id`, `since`, `until` (null: for ever) and others. Spans of a deal do
+            not overlap: one ends where the next begins, and that moment belongs to the next.
     """
-    others = {
-        name: ibis.null(dtype)
-        for name, dtype in events.schema().items()
-        if name not in changes.columns
-    }
-    columns = [*events.columns, value, "is_event"]
-    line = events.mutate(**{value: ibis.null(changes[value].type()), "is_event": 1}).select(columns)
-    line = line.union(changes.mutate(**others, is_event=0).select(columns))
-    # Each change starts a group that runs up to the next one: its only value is that of the group.
-    line = line.mutate(
-        changes_so_far=line[value]
-        .count()
-        .over(
-            group_by="deal_id",
-            order_by=[line["at"], line.is_event, line[value]],
-            rows=(None, 0),
-        )
-    )
-    line = line.mutate(**{value: line[value].max().over(group_by=["deal_id", "changes_so_far"])})
-    return line.filter(line.is_event == 1).drop("is_event", "changes_so_far")
+    until = spans.until.fill_null(ibis.literal(FOREVER, "timestamp(6)"))
+    spans = spans.mutate(until=until)
+    return events.left_join(
+        spans,
+        [
+            events.deal_id == spans.deal_id,
+            events["at"] >= spans.since,
+            events["at"] < spans.until,
+        ],
+    ).drop("deal_id_right", "since", "until")
 
 
 def newest_event(stg_deal_changes: Table, stg_activities: Table) -> TimestampScalar:

@@ -6,11 +6,12 @@ import ibis
 from ibis import Table
 from ibis.backends.duckdb import Backend
 from transforms.masking.pseudonyms import Pseudonym
+from transforms.sources import Source
 
 from flows.errors import InputError
 from flows.warehouse.folder import ExportFile
-from flows.warehouse.lines import records
-from flows.warehouse.reading import IS_BAD, REJECTS, faults, scan, typed
+from flows.warehouse.lines import with_lines
+from flows.warehouse.reading import FAULTS, REJECTS, faults, scan, typed
 
 MISSHAPEN = {
     "MISSING COLUMNS": "too few columns",
@@ -19,6 +20,7 @@ MISSHAPEN = {
     "LINE SIZE OVER MAXIMUM": "line too long",
 }
 OPEN_QUOTE = "UNQUOTED VALUE"
+REJECTED = {"line": "int64", "column_name": "string", "reason": "string"}
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,11 @@ class Landed:
         return ", ".join(said) or "ok"
 
 
+def landed_name(source: Source) -> str:
+    """The temporary table that a raw table is made from."""
+    return f"_landed_{source.name}"
+
+
 def land(connection: Backend, file: ExportFile, zone: str, pseudonym: Pseudonym) -> Landed:
     """Read a file into a temporary table.
 
@@ -64,22 +71,24 @@ def land(connection: Backend, file: ExportFile, zone: str, pseudonym: Pseudonym)
     rows = typed(scanned, file, zone, pseudonym)
     same = [name for name in rows.columns if name != "source_row"]
     last = {"source_row": rows.source_row.max()} if source.lookup else {}
-    # DuckDB runs this in one pass; IS_BAD is a key too, so that a bad row collapses with none.
     distinct = rows.group_by(same).agg(copies=rows.count(), **last)
-    landed = _store(connection, f"_landed_{source.name}", distinct)
+    landed = _store(connection, landed_name(source), distinct)
 
-    good = ~landed[IS_BAD]
+    good = landed[FAULTS] == 0
     counts = landed.agg(
         loaded=good.sum().coalesce(0),
-        bad=landed.copies.sum(where=landed[IS_BAD]).coalesce(0),
         good=landed.copies.sum(where=good).coalesce(0),
+        bad=landed.copies.sum(where=~good).coalesce(0),
+        bits=landed[FAULTS].bit_or().coalesce(0),
     )
     [count] = counts.to_pyarrow().to_pylist()
     misshapen = _misshapen(connection, file)
     rejected = count["bad"] + misshapen.count().to_pyarrow().as_py()
     return Landed(
         raw=landed.filter(good).select(*source.raw_schema),
-        rejected=_rejected(connection, file, zone, misshapen, any_rejected=rejected > 0),
+        rejected=_rejected(connection, file, zone, misshapen, count["bits"])
+        if rejected
+        else connection.create_table(f"_rejected_{source.name}", schema=REJECTED, temp=True),
         rows_loaded=count["loaded"],
         rows_rejected=rejected,
         duplicates_collapsed=count["good"] - count["loaded"],
@@ -110,26 +119,37 @@ def _misshapen(connection: Backend, file: ExportFile) -> Table:
 
 
 def _rejected(
-    connection: Backend, file: ExportFile, zone: str, misshapen: Table, *, any_rejected: bool
+    connection: Backend, file: ExportFile, zone: str, misshapen: Table, bits: int
 ) -> Table:
     """One row per fault of a rejected row, with the line where the row begins."""
-    name = f"_rejected_{file.source.name}"
-    if not any_rejected:
-        schema = {"line": "int64", "column_name": "string", "reason": "string"}
-        return connection.create_table(name, schema=schema, temp=True)
-    scanned = scan(connection, file).mutate(source_row=ibis.row_number() + 1)
-    bad = _store(connection, f"_faults_{file.source.name}", faults(scanned, file, zone))
+    name = file.source.name
+    if bits:
+        scanned = scan(connection, file).mutate(source_row=ibis.row_number() + 1)
+        flags = _store(connection, f"_flags_{name}", faults(scanned, file, zone, bits))
+        bad = _one_row_per_fault(flags)
+        if not file.is_parquet:
+            _forget_rejects(connection)
+    else:
+        schema = {"source_row": "int64", "column_name": "string", "reason": "string"}
+        bad = connection.create_table(f"_flags_{name}", schema=schema, temp=True)
     if file.is_parquet:
-        return _store(connection, name, bad.rename(line="source_row"))
-    _forget_rejects(connection)
-    all_records = records(connection, file)
-    rows = all_records.filter(all_records.record_number > 1, ~all_records.is_blank)
-    rows = rows.anti_join(misshapen, "record_number")
-    rows = rows.mutate(source_row=ibis.row_number().over(order_by="line") + 1)
-    in_rows = bad.inner_join(rows, "source_row").select("line", "column_name", "reason")
-    in_lines = misshapen.inner_join(all_records, "record_number")
-    in_lines = in_lines.select("line", column_name=ibis.null("string"), reason="reason")
-    return _store(connection, name, in_rows.union(in_lines))
+        return bad.rename(line="source_row")
+    return _store(connection, f"_rejected_{name}", with_lines(connection, file, bad, misshapen))
+
+
+def _one_row_per_fault(flags: Table) -> Table:
+    """source_row, column_name, reason; never the value."""
+    return ibis.union(
+        *(
+            flags.filter(flags[fault]).select(
+                "source_row",
+                column_name=ibis.literal(fault.partition(": ")[0]),
+                reason=ibis.literal(fault.partition(": ")[2]),
+            )
+            for fault in flags.columns
+            if fault != "source_row"
+        )
+    )
 
 
 def _store(connection: Backend, name: str, rows: Table) -> Table:

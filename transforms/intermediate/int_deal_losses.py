@@ -6,7 +6,7 @@ from ibis import Table
 from transforms import text
 from transforms.checks import not_null, references
 from transforms.graph import model
-from transforms.timeline import with_latest
+from transforms.timeline import at_the_time
 
 UNKNOWN_REASON = "Unknown reason"
 
@@ -29,7 +29,12 @@ UNKNOWN_REASON = "Unknown reason"
         not_null("stage_id", severity="warn"),
     ],
 )
-def int_deal_losses(stg_deal_changes: Table, stg_deals: Table, stg_field_options: Table) -> Table:
+def int_deal_losses(
+    stg_deal_changes: Table,
+    stg_deals: Table,
+    stg_deal_stage_changes: Table,
+    stg_field_options: Table,
+) -> Table:
     """One row per loss of a deal; a deal that was reopened can be lost again.
 
     A loss is a change that sets lost_reason; for a deal without one in the log, it is the deals
@@ -42,22 +47,20 @@ def int_deal_losses(stg_deal_changes: Table, stg_deals: Table, stg_field_options
         lost_reason_label: label of that option, or "Unknown reason"
         stage_id: the stage it was in: the latest one entered at or before the loss
     """
-    changes = stg_deal_changes.mutate(number=text.integer(stg_deal_changes.new_value))
-    from_log = changes.filter(
-        changes.changed_field_key == "lost_reason", changes.new_value.notnull()
-    ).select("deal_id", at="changed_at", lost_reason_id="number")
+    changes = stg_deal_changes.filter(
+        stg_deal_changes.changed_field_key == "lost_reason", stg_deal_changes.new_value.notnull()
+    )
+    from_log = changes.select(
+        "deal_id", at="changed_at", lost_reason_id=text.integer(changes.new_value)
+    )
     silent = stg_deals.filter(stg_deals.status == "lost", stg_deals.closed_at.notnull())
     from_deals = silent.anti_join(from_log, "deal_id").select(
         "deal_id", at="closed_at", lost_reason_id=ibis.null("int64")
     )
-    stage_entries = changes.filter(changes.changed_field_key == "stage_id").select(
-        "deal_id", at="changed_at", stage_id="number"
+    stages = stg_deal_stage_changes.select(
+        "deal_id", "stage_id", since="entered_at", until="next_entered_at"
     )
-    losses = with_latest(
-        from_log.union(from_deals),
-        stage_entries.filter(stage_entries.stage_id.notnull()),
-        "stage_id",
-    )
+    losses = at_the_time(from_log.union(from_deals), stages)
     return losses.left_join(reason_labels(stg_field_options), "lost_reason_id").select(
         "deal_id",
         "lost_reason_id",

@@ -5,10 +5,9 @@ from datetime import datetime
 import ibis
 from ibis import Table
 
-from transforms import text
 from transforms.checks import not_negative, not_null, references
 from transforms.graph import model
-from transforms.timeline import with_latest
+from transforms.timeline import EVER, at_the_time
 from transforms.times import days_between
 
 
@@ -38,7 +37,12 @@ from transforms.times import days_between
     ],
 )
 def int_deal_stage_transitions(
-    stg_deal_changes: Table, stg_stages: Table, int_deal_losses: Table, *, as_of: datetime
+    stg_deal_stage_changes: Table,
+    stg_deal_owner_changes: Table,
+    stg_stages: Table,
+    int_deal_losses: Table,
+    *,
+    as_of: datetime,
 ) -> Table:
     """One row per entry of a deal into a stage.
 
@@ -54,38 +58,13 @@ def int_deal_stage_transitions(
         days_in_stage: days from entered_at to left_at, or to `as_of` while it stays
         user_id: the owner at that time: the latest user_id change at or before entered_at
     """
-    changes = stg_deal_changes.mutate(number=text.integer(stg_deal_changes.new_value))
-    changes = changes.filter(changes.number.notnull())
-    owners = changes.filter(changes.changed_field_key == "user_id").select(
-        "deal_id", at="changed_at", user_id="number"
-    )
-    entries = changes.filter(changes.changed_field_key == "stage_id").select(
-        "deal_id", at="changed_at", stage_id="number"
-    )
-    entries = with_latest(entries, owners, "user_id").mutate(is_entry=1)
-    # A loss at the very time of an entry comes before it: a stay ends with a later event.
-    losses = int_deal_losses.select(
-        "deal_id",
-        at="lost_at",
-        stage_id=ibis.null("int64"),
-        user_id=ibis.null("int64"),
-        is_entry=0,
-    )
-    events = entries.union(losses.select(entries.columns))
-    events = events.mutate(
-        left_at=events["at"]
-        .lead()
-        .over(group_by="deal_id", order_by=[events["at"], events.is_entry, events.stage_id])
-    )
-    stays = events.filter(events.is_entry == 1)
-    in_order = ibis.window(group_by="deal_id", order_by=["at", "stage_id"])
-    stays = stays.mutate(
-        transition_number=ibis.row_number().over(in_order) + 1,
-        previous_stage_id=stays.stage_id.lag().over(in_order),
-    )
-    days = days_between(stays["at"], ibis.coalesce(stays.left_at, ibis.literal(as_of, "timestamp")))
+    entries = stg_deal_stage_changes.rename({"at": "entered_at"})
+    owners = stg_deal_owner_changes.rename(since="owned_from", until="owned_until")
+    stays = at_the_time(at_the_time(entries, owners), _until_losses(int_deal_losses))
+    left_at = ibis.least(stays.next_entered_at, stays.lost_at)  # of those that there are
+    days = days_between(stays["at"], left_at.fill_null(ibis.literal(as_of, "timestamp(6)")))
     return (
-        stays.mutate(days_in_stage=ibis.greatest(days, 0.0))
+        stays.mutate(left_at=left_at, days_in_stage=ibis.greatest(days, 0.0))
         .left_join(stg_stages, "stage_id")
         .select(
             "deal_id",
@@ -99,4 +78,18 @@ def int_deal_stage_transitions(
             "user_id",
             entered_at="at",
         )
+    )
+
+
+def _until_losses(losses: Table) -> Table:
+    """One row per loss of a deal: deal_id, since, until, lost_at: the time before which it ends.
+
+    An entry at the very time of a loss comes after it: a stay ends with a later event.
+    """
+    before = losses.lost_at.lag().over(group_by=losses.deal_id, order_by=losses.lost_at)
+    return losses.select(
+        "deal_id",
+        "lost_at",
+        since=before.fill_null(ibis.literal(EVER, "timestamp(6)")),
+        until="lost_at",
     )

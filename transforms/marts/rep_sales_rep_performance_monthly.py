@@ -51,7 +51,8 @@ def rep_sales_rep_performance_monthly(
     """
     done = stg_activities.filter(stg_activities.is_done, stg_activities.due_at.notnull())
     done = done.mutate(month=month(done.due_at, timezone))
-    calls = [step.codes for step in funnel.of_kind("activity")] + [(), ()]
+    # A funnel can have fewer steps of activities than two; no activity has an empty type.
+    calls = [step.codes for step in funnel.of_kind("activity")] + [("",), ("",)]
     is_call_1, is_call_2 = (done.activity_type.isin(codes).fill_null(False) for codes in calls[:2])
     counted = done.group_by("month", "user_id").agg(
         deals_worked=done.deal_id.nunique(),

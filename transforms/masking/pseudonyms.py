@@ -11,7 +11,7 @@ from ibis.expr.types import StringValue
 
 Pseudonym = Callable[[StringValue], StringValue]
 
-_NUMBER_OR_TIMESTAMP = r"^[-+0-9:. TZ]+$"
+_NUMBER_OR_TIMESTAMP = r"^[0-9][-+0-9:. TZ]*$"
 
 
 def masked_name(name: StringValue) -> StringValue:
@@ -26,6 +26,5 @@ def email_hash(email: StringValue, pseudonym: Pseudonym) -> StringValue:
 
 def masked_log_value(value: StringValue, pseudonym: Pseudonym) -> StringValue:
     """Numbers and timestamps stay; any other text of the change log may be personal ("~" + hex)."""
-    return ibis.ifelse(
-        value.re_search(_NUMBER_OR_TIMESTAMP), value, "~" + pseudonym(value).substr(0, 16)
-    )
+    masked = "~" + pseudonym(value).substr(0, 16)
+    return ibis.cases((value.re_search(_NUMBER_OR_TIMESTAMP), value), (value.strip() != "", masked))

@@ -43,7 +43,12 @@ STATUSES = ("won", "lost", "open")
     ],
 )
 def stg_deals(
-    raw_deals: Table, stg_deal_changes: Table, stg_stages: Table, stg_funnel_steps: Table
+    raw_deals: Table,
+    stg_deal_changes: Table,
+    stg_deal_owner_changes: Table,
+    stg_deal_stage_changes: Table,
+    stg_stages: Table,
+    stg_funnel_steps: Table,
 ) -> Table:
     """One row per deal of the change log or of the deals table.
 
@@ -58,7 +63,43 @@ def stg_deals(
         value: amount in `currency`, from the deals table; null without one
         currency: ISO code, from the deals table
     """
-    logged = _from_log(stg_deal_changes, stg_stages, stg_funnel_steps)
+    added = stg_deal_changes.group_by("deal_id").agg(
+        added_at=stg_deal_changes.changed_at.min(
+            where=stg_deal_changes.changed_field_key == "add_time"
+        )
+    )
+    owners, stages = stg_deal_owner_changes, stg_deal_stage_changes
+    won_stages = stg_stages.semi_join(stg_funnel_steps.filter("is_won"), "funnel_step")
+    entered_won = stages.semi_join(won_stages, "stage_id")
+    logged = (
+        added.left_join(_last_losses(stg_deal_changes), "deal_id")
+        .drop("deal_id_right")
+        .left_join(
+            entered_won.group_by("deal_id").agg(first_won_at=entered_won.entered_at.min()),
+            "deal_id",
+        )
+        .drop("deal_id_right")
+        .left_join(
+            owners.filter(owners.owned_until.isnull()).select("deal_id", last_user_id="user_id"),
+            "deal_id",
+        )
+        .drop("deal_id_right")
+        .left_join(
+            stages.filter(stages.next_entered_at.isnull()).select(
+                "deal_id", last_stage_id="stage_id", last_staged_at="entered_at"
+            ),
+            "deal_id",
+        )
+        .drop("deal_id_right")
+    )
+    is_lost = logged.last_lost_at.notnull() & (
+        (logged.last_lost_at > logged.last_staged_at) | logged.last_staged_at.isnull()
+    )
+    logged = logged.mutate(
+        derived_status=ibis.cases(
+            (is_lost, "lost"), (logged.first_won_at.notnull(), "won"), else_="open"
+        )
+    )
     given = latest_row(raw_deals, "deal_id")
     own_status = text.code(given.status)
     given = given.mutate(own_status=ibis.ifelse(own_status.isin(STATUSES), own_status, None))
@@ -82,42 +123,15 @@ def stg_deals(
     )
 
 
-def _from_log(changes: Table, stages: Table, steps: Table) -> Table:
-    """One row per deal of the change log, with what the log says of it."""
-    key, at = changes.changed_field_key, changes.changed_at
-    number = text.integer(changes.new_value)
-    won_stages = stages.semi_join(steps.filter(steps.is_won), "funnel_step")
-    # A stage or owner that is not a number is no change; an emptied reason is no loss.
-    counts = ibis.ifelse(key == "lost_reason", changes.new_value, number.cast("string")).notnull()
-    marked = changes.mutate(
-        number=number,
-        is_added=key == "add_time",
-        is_loss=(key == "lost_reason") & counts,
-        is_stage=(key == "stage_id") & counts,
-        is_owner=(key == "user_id") & counts,
-        # Of two changes at the same time, the one with the greater value counts as the later.
-        rank_from_last=ibis.row_number().over(
-            group_by=[changes.deal_id, key], order_by=[counts.desc(), at.desc(), number.desc()]
-        ),
+def _last_losses(changes: Table) -> Table:
+    """One row per deal that was lost: deal_id, last_lost_at, last_lost_reason_id."""
+    losses = changes.filter(
+        changes.changed_field_key == "lost_reason", changes.new_value.notnull()
+    ).select("deal_id", "changed_at", reason_id=text.integer(changes.new_value))
+    from_last = ibis.row_number().over(
+        group_by=losses.deal_id, order_by=[losses.changed_at.desc(), losses.reason_id.desc()]
     )
-    marked = marked.mutate(
-        is_last=marked.rank_from_last == 0,
-        is_won=marked.is_stage & marked.number.isin(won_stages.stage_id),
-    )
-    logged = marked.group_by("deal_id").agg(
-        added_at=marked.changed_at.min(where=marked.is_added),
-        last_user_id=marked.number.max(where=marked.is_owner & marked.is_last),
-        last_stage_id=marked.number.max(where=marked.is_stage & marked.is_last),
-        last_staged_at=marked.changed_at.max(where=marked.is_stage),
-        last_lost_reason_id=marked.number.max(where=marked.is_loss & marked.is_last),
-        last_lost_at=marked.changed_at.max(where=marked.is_loss),
-        first_won_at=marked.changed_at.min(where=marked.is_won),
-    )
-    is_lost = logged.last_lost_at.notnull() & (
-        (logged.last_lost_at > logged.last_staged_at) | logged.last_staged_at.isnull()
-    )
-    return logged.mutate(
-        derived_status=ibis.cases(
-            (is_lost, "lost"), (logged.first_won_at.notnull(), "won"), else_="open"
-        )
+    ranked = losses.mutate(from_last=from_last)
+    return ranked.filter(ranked.from_last == 0).select(
+        "deal_id", last_lost_at="changed_at", last_lost_reason_id="reason_id"
     )
