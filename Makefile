@@ -16,7 +16,8 @@ check: .venv/dev
 	$(BIN)/mypy
 
 bench: .venv/dev
-	$(BIN)/python -m tests.benchmarks.run_all
+	$(BIN)/python -m tests.benchmarks.bench command
+	$(BIN)/python -m tests.benchmarks.bench million
 
 # The locks hold hashes and no address, for every platform and Python from 3.11.
 LOCK = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \

@@ -9,6 +9,7 @@ from ibis import Table
 from transforms.graph import Model
 
 from flows.warehouse import Warehouse
+from flows.warehouse.rows import read_one
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def check(
         f"failing_{place}": check.failing(table, tables, settings).count().as_scalar()
         for place, check in enumerate(model.checks)
     }
-    [found] = table.agg(total=table.count(), **failing).to_pyarrow().to_pylist()
+    found = read_one(table.agg(total=table.count(), **failing))
     return [
         CheckResult(
             model.name, check.name, check.severity, found[f"failing_{place}"], found["total"]

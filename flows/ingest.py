@@ -4,6 +4,7 @@ from flows.errors import InputError
 from flows.warehouse import Warehouse
 from flows.warehouse.folder import ExportFile
 from flows.warehouse.landing import Landed
+from flows.warehouse.rows import read
 
 SHOWN = 3
 
@@ -16,9 +17,7 @@ def ingest(warehouse: Warehouse, file: ExportFile, zone: str, max_rejected_pct: 
     """
     landed = warehouse.land(file, zone)
     if landed.rows_rejected * 100 > landed.rows_read * max_rejected_pct:
-        first = (
-            landed.rejected.order_by("line", "column_name").limit(SHOWN).to_pyarrow().to_pylist()
-        )
+        first = read(landed.rejected.order_by("line", "column_name").limit(SHOWN)).to_pylist()
         shown = [
             f"line {row['line']}: {row['column_name'] or 'row'} {row['reason']}" for row in first
         ]

@@ -9,6 +9,7 @@ from ibis import Table
 from transforms.graph import Model
 
 from flows.errors import InputError
+from flows.warehouse.rows import read
 
 SORTED_BY = ("month", "step_order", "lost_reason_label", "user_id")
 
@@ -16,7 +17,7 @@ SORTED_BY = ("month", "step_order", "lost_reason_label", "user_id")
 def report_tables(models: Iterable[Model], tables: Mapping[str, Table]) -> dict[str, pa.Table]:
     """The `rep_` marts, read: months in order, steps in the order of the funnel."""
     order = tables["stg_funnel_steps"].select("step_order", step="funnel_step")
-    read = {}
+    marts = {}
     for model in models:
         if not model.name.startswith("rep_"):
             continue
@@ -25,8 +26,8 @@ def report_tables(models: Iterable[Model], tables: Mapping[str, Table]) -> dict[
             mart = mart.left_join(order, mart.funnel_step == order.step)
         keys = [name for name in SORTED_BY if name in mart.columns]
         ordered = mart.order_by(keys or mart.columns)
-        read[model.name] = ordered.select(tables[model.name].columns).to_pyarrow()
-    return read
+        marts[model.name] = read(ordered.select(tables[model.name].columns))
+    return marts
 
 
 def write_beside(file: Path, page: bytes) -> Path:

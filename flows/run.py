@@ -15,6 +15,7 @@ from flows.settings import Settings
 from flows.warehouse import Warehouse
 from flows.warehouse.folder import ExportFile
 from flows.warehouse.landing import Landed
+from flows.warehouse.rows import read_scalar
 
 EARLIEST = datetime(1970, 1, 1)
 
@@ -45,7 +46,7 @@ class Run:
         """Unless given, `as_of` is the newest event of the data; so a rerun gives the same."""
         if self.given["as_of"] is None:
             newest = newest_event(self.tables["stg_deal_changes"], self.tables["stg_activities"])
-            self.given["as_of"] = newest.to_pyarrow().as_py() or EARLIEST
+            self.given["as_of"] = read_scalar(newest) or EARLIEST
 
     def forget_raw_tables(self, after: str) -> None:
         """Give back the memory of the raw tables that no model after this one reads."""

@@ -28,6 +28,7 @@ import duckdb
 from flows.errors import InputError, RunFailedError, WarehouseBusyError
 from flows.warehouse.folder import ExportFile
 from flows.warehouse.landing import Landed, land, landed_name
+from flows.warehouse.rows import read
 
 SCHEMAS = ("staging", "intermediate", "marts", "quality")
 KEPT_SCHEMA = "quality"
@@ -204,8 +205,7 @@ class DuckDBWarehouse:
             tables.table_schema == schema,
             tables.table_type == "BASE TABLE",
         )
-        names: list[str] = chosen.table_name.to_pyarrow().to_pylist()
-        return names
+        return [row["table_name"] for row in read(chosen.select("table_name")).to_pylist()]
 
     def _replace_by(self, finished: Path) -> None:
         if _wal(finished).exists():

@@ -12,6 +12,7 @@ from flows.errors import InputError
 from flows.warehouse.folder import ExportFile
 from flows.warehouse.lines import with_lines
 from flows.warehouse.reading import FAULTS, REJECTS, faults, scan, typed
+from flows.warehouse.rows import read_one, read_scalar
 
 MISSHAPEN = {
     "MISSING COLUMNS": "too few columns",
@@ -81,9 +82,9 @@ def land(connection: Backend, file: ExportFile, zone: str, pseudonym: Pseudonym)
         bad=landed.copies.sum(where=~good).coalesce(0),
         bits=landed[FAULTS].bit_or().coalesce(0),
     )
-    [count] = counts.to_pyarrow().to_pylist()
+    count = read_one(_store(connection, f"_counts_{source.name}", counts))
     misshapen = _misshapen(connection, file)
-    rejected = count["bad"] + misshapen.count().to_pyarrow().as_py()
+    rejected = count["bad"] + read_scalar(misshapen.count())
     return Landed(
         raw=landed.filter(good).select(*source.raw_schema),
         rejected=_rejected(connection, file, zone, misshapen, count["bits"])
@@ -110,8 +111,8 @@ def _misshapen(connection: Backend, file: ExportFile) -> Table:
     stored = _store(connection, name, by_line)
     _forget_rejects(connection)
     open_quotes = stored.filter(stored.open_quote)
-    if open_quotes.count().to_pyarrow().as_py():
-        number = open_quotes.record_number.min().to_pyarrow().as_py()
+    number = read_scalar(open_quotes.record_number.min())
+    if number is not None:
         raise InputError(
             f"{file.path}: record {number}: a quote is opened and not closed; close or double it"
         )

@@ -1,0 +1,137 @@
+"""How long the command takes: `python -m tests.benchmarks.bench command` or `… million`.
+
+command: the wall time of a run on a small export, with a Prefect server that is already there and
+    without one. Five runs of each after a warm-up, in turn.
+million: a million generated deals, from CSV to published marts with all checks and the report,
+    beside the handwritten SQL that builds the same tables. Five pairs after a warm-up, in turn.
+
+Prints median, minimum and maximum. Run it on an idle machine.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+from flows.server import TemporaryServer
+
+ROOT = Path(__file__).parents[2]
+SMALL_EXPORT = Path(os.environ.get("FUNNEL_REAL_EXPORT", ROOT / "data/sample"))
+RUNS = 5
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A finished process: wall seconds, CPU seconds, and its peak memory in MiB."""
+
+    wall: float
+    cpu: float
+    memory: float
+
+
+def measure(module: str, *arguments: str, environment: dict[str, str]) -> Measured:
+    """Run a module of the project as a process of its own."""
+    started = perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{module} failed with exit code {process.returncode}")
+    wall = perf_counter() - started
+    return Measured(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+
+
+def show(name: str, values: list[float], unit: str) -> None:
+    """Print median, minimum and maximum of some runs."""
+    median = statistics.median(values)
+    print(f"{name:<44} {median:9.2f} {unit}   ({min(values):.2f} to {max(values):.2f})", flush=True)
+
+
+@contextmanager
+def server(environment: dict[str, str]) -> Iterator[dict[str, str]]:
+    """The environment with a Prefect server that runs already."""
+    with ExitStack() as stack:
+        os.environ.update(environment)
+        running = TemporaryServer(stack)
+        if not running.wait():
+            raise SystemExit("the Prefect server did not start")
+        yield environment | {"PREFECT_API_URL": running.api_url}
+
+
+def command(place: Path, environment: dict[str, str]) -> None:
+    """Time the command on a small export with and without a server."""
+    arguments = ["--source", str(SMALL_EXPORT), "--report", str(place / "report.html")]
+
+    def run(name: str, env: dict[str, str]) -> Measured:
+        return measure(
+            "flows.main",
+            *arguments,
+            "--warehouse",
+            f"duckdb://{place}/{name}.duckdb",
+            environment=env,
+        )
+
+    own = environment | {"PREFECT_HOME": str(place / "own")}
+    first = run("own", own)
+    with server(environment | {"PREFECT_HOME": str(place / "there")}) as there:
+        run("there", there)
+        pairs = [(run("there", there), run("own", own)) for _ in range(RUNS)]
+    print(f"{SMALL_EXPORT.name}: {RUNS} runs")
+    show("with a server that runs, wall", [one.wall for one, _ in pairs], "s")
+    show("without a server, wall", [other.wall for _, other in pairs], "s")
+    show("without a server, the very first run, wall", [first.wall], "s")
+
+
+def million(place: Path, environment: dict[str, str]) -> None:
+    """Time a million deals beside the handwritten SQL."""
+    export = Path(os.environ.get("FUNNEL_BIG_EXPORT", place / "export"))
+    if not export.is_dir():
+        measure(
+            "data.generate", "--deals", "1000000", "--out", str(export), environment=environment
+        )
+    with server(environment | {"PREFECT_HOME": str(place / "there")}) as there:
+
+        def pair() -> tuple[Measured, Measured]:
+            for left in place.glob("*.duckdb"):
+                left.unlink()
+            ours = measure(
+                "flows.main",
+                *("--source", str(export), "--warehouse", f"duckdb://{place}/ours.duckdb"),
+                *("--report", str(place / "report.html")),
+                environment=there,
+            )
+            by_hand = measure(
+                "tests.handwritten.run",
+                *(str(export), str(place / "by_hand.duckdb")),
+                environment=environment,
+            )
+            return ours, by_hand
+
+        pair()
+        pairs = [pair() for _ in range(RUNS)]
+    print(f"a million deals: {RUNS} pairs")
+    for unit, what in (("s", "wall"), ("s", "cpu"), ("MiB", "memory")):
+        ours = [getattr(one, what) for one, _ in pairs]
+        by_hand = [getattr(other, what) for _, other in pairs]
+        show(f"this project, {what}", ours, unit)
+        show(f"handwritten SQL, {what}", by_hand, unit)
+        show(f"ratio, {what}", [a / b for a, b in zip(ours, by_hand, strict=True)], " ")
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        environment = os.environ | {"FUNNEL_MASKING_KEY_FILE": str(place / "key")}
+        {"command": command, "million": million}[sys.argv[1]](place, environment)
