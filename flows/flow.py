@@ -80,17 +80,16 @@ def record_run(run: Run, status: str) -> dict[str, pa.Table]:
 
 
 @task(task_run_name="report", **_TASK)
-def draw_report(run: Run, drawing: ReportProcess, found: dict[str, pa.Table]) -> Path:
-    """Draw the report next to where it belongs."""
+def write_report(run: Run, drawing: ReportProcess, found: dict[str, pa.Table]) -> Path:
+    """Write the report next to where it belongs."""
     with step("report"):
-        tables = report_tables(run.models.values(), run.tables) | found
         about = {
             "as_of": run.given["as_of"].isoformat(),
             "timezone": run.settings.timezone,
             "source": Path(run.settings.source).name,
             "code_version": code_version(),
         }
-        return write_beside(run.settings.report, drawing.draw(tables, about))
+        return write_beside(run.settings.report, drawing.finish(found, about))
 
 
 @task(task_run_name="publish", **_TASK)
@@ -147,6 +146,8 @@ def sales_funnel(
                 upstream = [states[read] for read in model.upstream]  # Prefect draws the lineage
                 states[name] = _done(made(name, run, wait_for=upstream, return_state=True))
                 run.forget_raw_tables(after=name)
+        if not dry_run:
+            drawing.draw(report_tables(run.models.values(), run.tables))
         check_models(run, wait_for=list(states.values()))
 
         status = "stopped" if run.failed_checks else "published"
@@ -156,7 +157,7 @@ def sales_funnel(
         elif run.failed_checks:
             target.publish_quality()
         else:
-            publish(run, draw_report(run, drawing, found))
+            publish(run, write_report(run, drawing, found))
         summary = run.summary(status)
     _show(summary, found["scores"])
     if run.failed_checks:

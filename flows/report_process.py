@@ -30,13 +30,26 @@ class ReportProcess:
             start_new_session=True,  # Ctrl-C is for the run; the run stops it
         )
 
-    def draw(self, tables: Mapping[str, "pa.Table"], run: Mapping[str, str | None]) -> bytes:
-        """Draw the page.
+    def draw(self, marts: Mapping[str, "pa.Table"]) -> None:
+        """Let it draw the charts, while the run goes on.
 
         Raises:
             RunFailedError: the process failed.
         """
-        page, _ = self._process.communicate(pickle.dumps((dict(tables), dict(run))))
+        assert self._process.stdin is not None
+        try:
+            pickle.dump(dict(marts), self._process.stdin)
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise RunFailedError("the report could not be drawn") from None
+
+    def finish(self, quality: Mapping[str, "pa.Table"], run: Mapping[str, str | None]) -> bytes:
+        """The page, once it is known how far the marts can be trusted.
+
+        Raises:
+            RunFailedError: the process failed.
+        """
+        page, _ = self._process.communicate(pickle.dumps((dict(quality), dict(run))))
         if self._process.returncode:
             raise RunFailedError("the report could not be drawn")
         return page

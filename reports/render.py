@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
+import pyarrow
 from pandas import DataFrame, Int64Dtype, Series, Timestamp, isna
 from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype
 
@@ -95,11 +96,21 @@ def _intake_end(tables: Mapping[str, DataFrame]) -> object:
     return intake if not isna(intake) and intake < entries["month"].max() else None
 
 
-def render(tables: Mapping[str, DataFrame], run: Mapping[str, str | int | None]) -> str:
-    """Write the report on the marts and quality tables; the same input gives the same text."""
-    sections: dict[str, list[dict[str, object]]] = {}
+Drawn = dict[str, list[dict[str, object]]]
+
+
+def draw(marts: Mapping[str, DataFrame]) -> Drawn:
+    """Draw every chart on the marts, by section of the page."""
+    sections: Drawn = {}
     for chart in (item for item in vars(charts).values() if isinstance(item, Chart)):
-        sections.setdefault(chart.section, []).append(_drawn(chart, tables))
+        sections.setdefault(chart.section, []).append(_drawn(chart, marts))
+    return sections
+
+
+def page(
+    sections: Drawn, tables: Mapping[str, DataFrame], run: Mapping[str, str | int | None]
+) -> str:
+    """Write the page around the charts; the same input gives the same text."""
     as_of = Timestamp(run.get("as_of"))
     checks = tables["check_results"]
     return TEMPLATE.render(
@@ -117,24 +128,34 @@ def render(tables: Mapping[str, DataFrame], run: Mapping[str, str | int | None])
     )
 
 
+def render(tables: Mapping[str, DataFrame], run: Mapping[str, str | int | None]) -> str:
+    """Write the report on the marts and quality tables."""
+    return page(draw(tables), tables, run)
+
+
 def main() -> int:
-    """Read one pickled ``(tables, run)`` from stdin and write the page to stdout."""
+    """Draw the pickled marts; then read pickled `(quality tables, run)` and write the page."""
     gc.freeze()  # what the imports made is here to stay: searching it again costs 0.2 s
     try:
-        tables, run = pickle.load(sys.stdin.buffer)
+        marts = _frames(pickle.load(sys.stdin.buffer))
+        sections = draw(marts)
+        found, run = pickle.load(sys.stdin.buffer)
     except (EOFError, pickle.UnpicklingError):
         return 1  # the caller gave up
-    frames = {
-        name: table.to_pandas(types_mapper=_exact, date_as_object=False)
-        for name, table in tables.items()
-    }
     try:
-        sys.stdout.buffer.write(render(frames, run).encode())
+        sys.stdout.buffer.write(page(sections, marts | _frames(found), run).encode())
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing to flush at exit
         return 1
     return 0
+
+
+def _frames(tables: Mapping[str, pyarrow.Table]) -> dict[str, DataFrame]:
+    return {
+        name: table.to_pandas(types_mapper=_exact, date_as_object=False)
+        for name, table in tables.items()
+    }
 
 
 def _exact(kind: object) -> Int64Dtype | None:
