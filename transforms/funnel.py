@@ -121,4 +121,4 @@ def _twice(names: Iterable[str]) -> list[str]:
 
 
 def _code(text: str) -> str:
-    return re.sub(NOT_LETTER_OR_DIGIT, "_", text.lower()).strip("_")
+    return re.sub(NOT_LETTER_OR_DIGIT, "_", text.lower(), flags=re.ASCII).strip("_")

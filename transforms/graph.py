@@ -115,6 +115,8 @@ def model(
         made = Model(name, layer, function, tuple(key), schema, (*identity, *checks))
         if not made.grain.startswith("One row"):
             raise GraphError(f'{name}: the docstring begins with its grain, "One row per …"')
+        if name in MODELS and MODELS[name].function.__module__ != function.__module__:
+            raise GraphError(f"{name}: two modules make a table of that name")
         MODELS[name] = made
         return function
 

@@ -178,7 +178,7 @@ def _raw_columns(values: Table, column: Column, pseudonym: Pseudonym) -> dict[st
         case "email":
             return {"_hash": email_hash(cell.strip().nullif(""), pseudonym)}
         case "log_value":
-            return {"": masked_log_value(cell, pseudonym)}
+            return {"": masked_log_value(cell, values.changed_field_key, pseudonym)}
         case "text":
             return {"": cell}
         case _:

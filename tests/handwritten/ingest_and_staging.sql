@@ -53,10 +53,10 @@ CREATE TEMP MACRO pseudonym(x) AS sha256(getvariable('opad') || unhex(sha256(get
 
 CREATE TEMP MACRO to_masked(x) AS regexp_replace(to_name(x), '(\S)\S*', '\1***', 'g');
 
-CREATE TEMP MACRO mask_value(x) AS CASE
-    WHEN regexp_full_match(x, '[0-9][0-9+:. TZ-]*') THEN x
+CREATE TEMP MACRO mask_value(field_key, x) AS CASE
+    WHEN regexp_full_match(x, '[0-9][0-9+:. TZ-]*')
+         AND to_code(field_key) IN ('stage_id', 'user_id', 'add_time', 'lost_reason') THEN x
     WHEN is_blank(x) THEN NULL
-    WHEN regexp_full_match(x, '[0-9+:. TZ-]*') THEN x
     ELSE '~' || left(pseudonym(x), 16) END;
 
 DROP SCHEMA IF EXISTS staging CASCADE;
@@ -183,7 +183,7 @@ SET preserve_insertion_order = false;
 CREATE TABLE staging.stg_deal_changes AS
 WITH typed AS (
     SELECT to_int(deal_id) AS deal_id, to_utc(change_time) AS changed_at, to_text(changed_field_key) AS field_key,
-           mask_value(new_value) AS new_value
+           mask_value(changed_field_key, new_value) AS new_value
     FROM csv('deal_changes')
 ), collapsed AS (
     SELECT DISTINCT * FROM typed

@@ -20,22 +20,28 @@ SETTINGS: dict[str, Any] = {
     "as_of": datetime(2024, 12, 31),
     "now": datetime(2025, 1, 1),
 }
-# The funnel is the same in nearly every test; a test can give its own steps all the same.
-EMPTY_BY_DEFAULT = {source.raw_name: source.raw_schema for source in SOURCES.values()}
+RAW_SCHEMAS = {source.raw_name: source.raw_schema for source in SOURCES.values()}
 
 Rows = list[tuple[Any, ...]]
 Run = Callable[..., Rows]
+Draw = Callable[..., Table]
+Applied = Callable[..., list[Any]]
 
 
 def schema_of(name: str, settings: dict[str, Any]) -> dict[str, str]:
     """Columns and types of a model or a raw table."""
-    if name in EMPTY_BY_DEFAULT:
-        return EMPTY_BY_DEFAULT[name]
+    if name in RAW_SCHEMAS:
+        return RAW_SCHEMAS[name]
     return dict(MODELS[name].columns(settings))
 
 
+def upstream(name: str) -> tuple[str, ...]:
+    """What a table is made of; nothing for a raw table and for the funnel."""
+    return MODELS[name].upstream if name in MODELS else ()
+
+
 def drawn(text: str) -> list[dict[str, str | None]]:
-    """The rows of a table drawn as text: names in the first line, `|` between cells, `-` is null."""
+    """The rows of a table drawn as text: first its columns, `|` between cells, `-` is null."""
     lines = [[cell.strip() for cell in line.split("|")] for line in text.strip().splitlines()]
     names, *rows = lines
     assert all(len(row) == len(names) for row in rows), f"a row has too few or many cells:\n{text}"
@@ -45,9 +51,8 @@ def drawn(text: str) -> list[dict[str, str | None]]:
     ]
 
 
-def as_table(name: str, text: str, settings: dict[str, Any]) -> Table:
-    """A drawn table with the types of its model; columns that are not drawn are null."""
-    schema = schema_of(name, settings)
+def as_table(name: str, text: str, schema: dict[str, str]) -> Table:
+    """A drawn table with these types; columns that are not drawn are null."""
     rows = drawn(text) if text.strip() else []
     unknown = {column for row in rows for column in row} - set(schema)
     assert not unknown, f"{name} has no column {unknown}"
@@ -58,25 +63,55 @@ def as_table(name: str, text: str, settings: dict[str, Any]) -> Table:
 
 @pytest.fixture
 def run(engine: BaseBackend) -> Run:
-    """run("model", "column, column", table="…", setting=…): the model's rows, sorted, as tuples.
+    """A model's rows, sorted, as tuples: `run("model", "column, column", table="…", setting=…)`.
 
-    Tables that the test does not draw are empty, but for stg_funnel_steps: it is the real one.
+    Tables that the test does not draw are what the models make of those that it draws, or empty if
+    that is nothing. The funnel is the committed one unless the test gives another.
     """
 
     def run_model(name: str, columns: str, **given: Any) -> Rows:
-        model = MODELS[name]
         settings = SETTINGS | {key: value for key, value in given.items() if key in SETTINGS}
-        tables = {
-            upstream: as_table(upstream, given.get(upstream, ""), settings)
-            for upstream in model.upstream
-        }
-        if "stg_funnel_steps" in tables and "stg_funnel_steps" not in given:
-            tables["stg_funnel_steps"] = MODELS["stg_funnel_steps"].expression({}, settings)
-        assert not (stray := set(given) - set(tables) - set(SETTINGS)), f"unused: {stray}"
+        tables: dict[str, Table] = {}
+
+        def table(name: str) -> Table:
+            if name not in tables:
+                is_source = name in RAW_SCHEMAS or name in given
+                if is_source or (upstream(name) and not is_drawn(name)):
+                    tables[name] = as_table(name, given.get(name, ""), schema_of(name, settings))
+                else:
+                    tables[name] = made(name)
+            return tables[name]
+
+        def made(name: str) -> Table:
+            return MODELS[name].expression({each: table(each) for each in upstream(name)}, settings)
+
+        def is_drawn(name: str) -> bool:
+            return name in given or any(is_drawn(each) for each in upstream(name))
+
         wanted = [column.strip() for column in columns.split(",")]
-        made = engine.to_pyarrow(model.expression(tables, settings).select(wanted))
-        return sorted(
-            (tuple(row.values()) for row in made.to_pylist()), key=lambda row: [str(v) for v in row]
-        )
+        rows = engine.to_pyarrow(made(name).select(wanted)).to_pylist()
+        assert not (stray := given.keys() - tables.keys() - SETTINGS.keys()), f"unused: {stray}"
+        return sorted((tuple(row.values()) for row in rows), key=lambda row: [str(v) for v in row])
 
     return run_model
+
+
+@pytest.fixture
+def draw() -> Draw:
+    """A drawn table that no model makes: `draw("…", column="type", …)`."""
+    return lambda text, **schema: as_table("the drawn table", text, schema)
+
+
+@pytest.fixture
+def applied(engine: BaseBackend) -> Applied:
+    """What an expression makes of values, in their order: `applied(function, values, "type")`."""
+
+    def apply(function: Callable[..., Any], values: list[Any], dtype: str = "string") -> list[Any]:
+        table = ibis.memtable(
+            {"place": list(range(len(values))), "value": values},
+            schema={"place": "int64", "value": dtype},
+        )
+        made = table.select("place", made=function(table.value)).order_by("place")
+        return engine.to_pyarrow(made)["made"].to_pylist()
+
+    return apply

@@ -4,7 +4,7 @@ import ibis
 from ibis import Table
 
 from transforms import text
-from transforms.checks import not_null, references
+from transforms.checks import not_null, references, rule
 from transforms.graph import model
 from transforms.timeline import at_the_time
 
@@ -25,7 +25,13 @@ UNKNOWN_REASON = "Unknown reason"
         not_null("lost_reason_label"),
         references("deal_id", "stg_deals.deal_id"),
         not_null("lost_reason_id", severity="warn"),
-        references("lost_reason_id", "stg_field_options.option_id", severity="warn"),
+        rule(
+            "reason_is_an_option",
+            lambda losses: (
+                losses.lost_reason_id.isnull() | (losses.lost_reason_label != UNKNOWN_REASON)
+            ),
+            severity="warn",
+        ),
         not_null("stage_id", severity="warn"),
     ],
 )

@@ -9,9 +9,13 @@ from collections.abc import Callable
 import ibis
 from ibis.expr.types import StringValue
 
+from transforms.text import code
+
 Pseudonym = Callable[[StringValue], StringValue]
 
-_NUMBER_OR_TIMESTAMP = r"^[0-9][-+0-9:. TZ]*$"
+# Fields of the change log whose values are ids or times; a phone number is digits too.
+PLAIN_FIELDS = ("add_time", "lost_reason", "stage_id", "user_id")
+_ID_OR_TIMESTAMP = r"^[0-9][-+0-9:. TZ]*$"
 
 
 def masked_name(name: StringValue) -> StringValue:
@@ -24,7 +28,10 @@ def email_hash(email: StringValue, pseudonym: Pseudonym) -> StringValue:
     return pseudonym(email.strip().lower())
 
 
-def masked_log_value(value: StringValue, pseudonym: Pseudonym) -> StringValue:
-    """Numbers and timestamps stay; any other text of the change log may be personal ("~" + hex)."""
+def masked_log_value(
+    value: StringValue, field_key: StringValue, pseudonym: Pseudonym
+) -> StringValue:
+    """Ids and times of the fields we know stay; all else may be personal ("~" and hex)."""
+    is_plain = code(field_key).isin(PLAIN_FIELDS) & value.re_search(_ID_OR_TIMESTAMP)
     masked = "~" + pseudonym(value).substr(0, 16)
-    return ibis.cases((value.re_search(_NUMBER_OR_TIMESTAMP), value), (value.strip() != "", masked))
+    return ibis.cases((is_plain, value), (value.strip() != "", masked))

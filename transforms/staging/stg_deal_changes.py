@@ -36,8 +36,8 @@ def stg_deal_changes(raw_deal_changes: Table) -> Table:
     Columns:
         deal_id: the deal; an id can be reused for a second deal life
         changed_at: when, UTC
-        changed_field_key: normalised key of the field (add_time, user_id, stage_id, lost_reason, …)
-        new_value: numbers and timestamps as text; other text is replaced by its pseudonym ("~…")
+        changed_field_key: normalised key: add_time, user_id, stage_id, lost_reason or another
+        new_value: ids and times of these four fields, as text; all else as its pseudonym ("~…")
     """
     return raw_deal_changes.select(
         deal_id=raw_deal_changes.deal_id,

@@ -4,22 +4,26 @@ import ibis
 from ibis import Table
 
 from transforms import text
-from transforms.checks import not_null
+from transforms.checks import not_null, unique
 from transforms.graph import model
 from transforms.lookups import latest_row
 
 
 @model(
-    key=["field_key", "option_id"],
     schema={"field_key": "string", "option_id": "int64", "option_label": "string"},
-    checks=[not_null("option_label", severity="warn")],
+    checks=[
+        unique("field_key", "option_id"),
+        not_null("field_key"),
+        not_null("option_id", severity="warn"),
+        not_null("option_label", severity="warn"),
+    ],
 )
 def stg_field_options(raw_fields: Table) -> Table:
     """One row per field key and option id.
 
     Columns:
         field_key: normalised key of the field
-        option_id: the id that the change log holds
+        option_id: the id that the change log holds; null for options without a usable one
         option_label: what people see, as in the export's JSON list of {id, label}
     """
     fields = latest_row(raw_fields, "id")
@@ -31,9 +35,10 @@ def stg_field_options(raw_fields: Table) -> Table:
     options = listed.select(
         "source_row",
         "field_key",
-        option_id=ibis.coalesce(text.integer(listed.option["id"].str), listed.option["id"].int),
+        # As JSON text, so that 2, 2.0 and "2" are the same id.
+        option_id=text.integer(listed.option["id"].cast("string").replace('"', "")),
         option_label=text.folded(listed.option["label"].str),
-    ).filter(ibis._.option_id.notnull())
+    )
     last = ibis.row_number().over(
         group_by=["field_key", "option_id"],
         order_by=[options.source_row.desc(), options.option_label],

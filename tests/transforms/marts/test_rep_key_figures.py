@@ -1,0 +1,97 @@
+"""The figures at the head of the report."""
+
+from datetime import date
+
+
+def test_deals_are_counted_by_status(run):
+    assert run(
+        "rep_key_figures",
+        "deals, deals_won, deals_lost, deals_open",
+        obt_deals="""
+            deal_id | status
+            1       | won
+            2       | lost
+            3       | lost
+            4       | open
+            5       | open
+            6       | open
+        """,
+    ) == [(6, 1, 2, 3)]
+
+
+def test_the_win_rate_is_held_against_closed_deals(run):
+    assert run(
+        "rep_key_figures",
+        "win_rate_pct",
+        obt_deals="""
+            deal_id | status
+            1       | won
+            2       | lost
+            3       | lost
+            4       | lost
+            5       | open
+        """,
+    ) == [(25.0,)]
+
+
+def test_without_a_closed_deal_there_is_no_win_rate(run):
+    assert run(
+        "rep_key_figures",
+        "deals, win_rate_pct, median_days_to_close",
+        obt_deals="""
+            deal_id | status
+            1       | open
+        """,
+    ) == [(1, None, None)]
+
+
+def test_the_median_days_to_close_are_of_won_and_lost_deals(run):
+    assert run(
+        "rep_key_figures",
+        "median_days_to_close",
+        obt_deals="""
+            deal_id | status | days_to_close
+            1       | won    | 1
+            2       | lost   | 10
+            3       | lost   | 20
+            4       | won    | 100
+            5       | open   | -
+            6       | won    | -
+        """,
+    ) == [(15.0,)]
+
+
+def test_done_activities_and_the_users_who_did_them_are_counted(run):
+    assert run(
+        "rep_key_figures",
+        "activities_completed, active_reps",
+        stg_activities="""
+            user_id | is_done | due_at
+            7       | true    | 2024-01-01 09:00
+            7       | true    | -
+            8       | true    | 2024-01-01 09:00
+            9       | false   | 2024-01-01 09:00
+            -       | true    | 2024-01-01 09:00
+        """,
+    ) == [(4, 2)]
+
+
+def test_first_and_last_month_are_those_of_the_funnel(run):
+    assert run(
+        "rep_key_figures",
+        "first_month, last_month",
+        rep_sales_funnel_monthly="""
+            month      | funnel_step | deals_count
+            2024-02-01 | 1           | 3
+            2024-01-01 | 1           | 3
+            2025-03-01 | 1           | 3
+        """,
+    ) == [(date(2024, 1, 1), date(2025, 3, 1))]
+
+
+def test_without_any_data_there_is_a_row_of_zeros_and_nulls(run):
+    assert run(
+        "rep_key_figures",
+        "deals, deals_won, deals_lost, deals_open, win_rate_pct, activities_completed,"
+        " active_reps, first_month",
+    ) == [(0, 0, 0, 0, None, 0, 0, None)]

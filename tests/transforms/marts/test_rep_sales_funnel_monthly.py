@@ -1,0 +1,85 @@
+"""Deals per month and step."""
+
+from datetime import date
+
+import pytest
+
+from transforms.funnel import Funnel, Step
+
+TWO_STEPS = Funnel((Step("1", "Leads", "stage", ("leads",)), Step("Lost", "Lost", "loss")))
+
+
+def test_every_month_has_every_step_gaps_and_empty_steps_as_well(run):
+    assert run(
+        "rep_sales_funnel_monthly",
+        "month, funnel_step, kpi_name, deals_count",
+        funnel=TWO_STEPS,
+        int_deal_funnel_entries="""
+            deal_id | funnel_step | entered_at
+            1       | 1           | 2023-12-31 09:00
+            2       | 1           | 2024-02-01 00:00
+        """,
+    ) == [
+        (date(2023, 12, 1), "1", "Leads", 1),
+        (date(2023, 12, 1), "Lost", "Lost", 0),
+        (date(2024, 1, 1), "1", "Leads", 0),
+        (date(2024, 1, 1), "Lost", "Lost", 0),
+        (date(2024, 2, 1), "1", "Leads", 1),
+        (date(2024, 2, 1), "Lost", "Lost", 0),
+    ]
+
+
+def test_the_committed_funnel_has_twelve_rows_a_month(run):
+    rows = run(
+        "rep_sales_funnel_monthly",
+        "month, funnel_step",
+        int_deal_funnel_entries="""
+            deal_id | funnel_step | entered_at
+            1       | 1           | 2024-01-15 09:00
+            1       | 9           | 2025-03-15 09:00
+        """,
+    )
+    assert len(rows) == len(set(rows)) == 15 * 12
+
+
+def test_a_deal_counts_once_in_a_month_however_often_it_enters_the_step(run):
+    assert run(
+        "rep_sales_funnel_monthly",
+        "month, deals_count",
+        funnel=Funnel(TWO_STEPS.steps[:1]),
+        int_deal_funnel_entries="""
+            deal_id | funnel_step | entered_at
+            1       | 1           | 2024-01-01 09:00
+            1       | 1           | 2024-01-31 09:00
+            2       | 1           | 2024-01-15 09:00
+            1       | 1           | 2024-02-01 09:00
+        """,
+    ) == [(date(2024, 1, 1), 2), (date(2024, 2, 1), 1)]
+
+
+@pytest.mark.parametrize(
+    ("entered_at", "timezone", "month"),
+    [
+        ("2024-01-31 23:30", "UTC", date(2024, 1, 1)),
+        ("2024-01-31 23:30", "Europe/Berlin", date(2024, 2, 1)),
+        ("2024-01-31 22:59:59.999999", "Europe/Berlin", date(2024, 1, 1)),
+        ("2024-02-01 04:59", "America/New_York", date(2024, 1, 1)),
+        ("2024-06-30 22:00", "Europe/Berlin", date(2024, 7, 1)),  # summer time: two hours
+        ("2024-12-31 23:00", "Europe/Berlin", date(2025, 1, 1)),
+    ],
+)
+def test_months_are_cut_in_the_time_zone(run, entered_at, timezone, month):
+    assert run(
+        "rep_sales_funnel_monthly",
+        "month",
+        timezone=timezone,
+        funnel=Funnel(TWO_STEPS.steps[:1]),
+        int_deal_funnel_entries=f"""
+            deal_id | funnel_step | entered_at
+            1       | 1           | {entered_at}
+        """,
+    ) == [(month,)]
+
+
+def test_without_entries_there_are_no_months(run):
+    assert run("rep_sales_funnel_monthly", "month, funnel_step") == []

@@ -1,0 +1,65 @@
+"""How long deals stay in a step."""
+
+import pytest
+
+from transforms.funnel import Funnel, Step
+
+ONE_STEP = Funnel((Step("1", "Leads", "stage", ("leads",)),))
+
+
+def test_completed_stays_have_mean_median_and_interpolated_p90(run):
+    [(completed, mean, median, p90)] = run(
+        "rep_stage_dwell",
+        "completed_stays, mean_days, median_days, p90_days",
+        funnel=ONE_STEP,
+        int_deal_stage_transitions="""
+            funnel_step | left_at    | days_in_stage
+            1           | 2024-01-02 | 1
+            1           | 2024-01-02 | 2
+            1           | 2024-01-02 | 4
+            1           | 2024-01-02 | 13
+        """,
+    )
+    assert (completed, mean, median) == (4, 5.0, 3.0)
+    assert p90 == pytest.approx(4 + 0.7 * (13 - 4))
+
+
+def test_open_stays_are_counted_but_not_measured(run):
+    assert run(
+        "rep_stage_dwell",
+        "completed_stays, mean_days, median_days, p90_days, open_stays",
+        funnel=ONE_STEP,
+        int_deal_stage_transitions="""
+            funnel_step | left_at    | days_in_stage
+            1           | 2024-01-02 | 3
+            1           | -          | 500
+            1           | -          | 600
+        """,
+    ) == [(1, 3.0, 3.0, 3.0, 2)]
+
+
+def test_a_step_with_open_stays_only_has_no_measures(run):
+    assert run(
+        "rep_stage_dwell",
+        "completed_stays, mean_days, median_days, p90_days, open_stays",
+        funnel=ONE_STEP,
+        int_deal_stage_transitions="""
+            funnel_step | left_at | days_in_stage
+            1           | -       | 500
+        """,
+    ) == [(0, None, None, None, 1)]
+
+
+def test_every_stage_step_is_there_and_no_other(run):
+    rows = run(
+        "rep_stage_dwell",
+        "funnel_step, kpi_name, completed_stays, mean_days, open_stays",
+        int_deal_stage_transitions="""
+            funnel_step | left_at    | days_in_stage
+            2           | 2024-01-02 | 3
+            -           | 2024-01-02 | 3
+        """,
+    )
+    assert [step for step, *_ in rows] == list("123456789")
+    assert rows[1] == ("2", "Qualified Lead", 1, 3.0, 0)
+    assert rows[2] == ("3", "Needs Assessment", 0, None, 0)
