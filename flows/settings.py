@@ -1,11 +1,12 @@
 """Settings: FUNNEL_… variables of the environment; the command line comes on top."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from flows.errors import InputError
@@ -14,18 +15,31 @@ from flows.errors import InputError
 def _known_zone(name: str) -> str:
     try:
         ZoneInfo(name)
-    except (OSError, ValueError):
+    except (OSError, ValueError, KeyError):
         raise ValueError("not a time zone; write it like Europe/Berlin") from None
     return name
 
 
+def _written_out(moment: object) -> object:
+    """Pydantic would take a plain number for seconds since 1970."""
+    if isinstance(moment, str) and not re.match(r"\d{4}-\d{2}-\d{2}", moment):
+        raise ValueError("not a time; write it like 2024-06-30 or 2024-06-30T12:00:00+02:00")
+    return moment
+
+
 def _in_utc(moment: datetime | None) -> datetime | None:
     """Without its offset, as the warehouse has it; a moment without an offset is UTC."""
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment and moment.tzinfo else moment
+    if moment is None or moment.tzinfo is None:
+        return moment
+    try:
+        return moment.astimezone(UTC).replace(tzinfo=None)
+    except OverflowError:
+        raise ValueError("out of range") from None
 
 
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
-Moment = Annotated[datetime | None, AfterValidator(_in_utc)]
+Moment = Annotated[datetime | None, BeforeValidator(_written_out), AfterValidator(_in_utc)]
+OPTIONS = ("source", "warehouse", "report", "as_of")
 
 
 class Settings(BaseSettings):
@@ -55,6 +69,5 @@ def load_settings(**given: object) -> Settings:
     except ValidationError as error:
         wrong = error.errors(include_input=False, include_url=False)[0]
         name = str(wrong["loc"][0])
-        raise InputError(
-            f"--{name.replace('_', '-')} / FUNNEL_{name.upper()}: {wrong['msg']}"
-        ) from None
+        option = f"--{name.replace('_', '-')} / " if name in OPTIONS else ""
+        raise InputError(f"{option}FUNNEL_{name.upper()}: {wrong['msg']}") from None

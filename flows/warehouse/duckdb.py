@@ -26,7 +26,7 @@ from transforms.sources import Source
 
 import duckdb
 from flows.errors import InputError, RunFailedError, WarehouseBusyError
-from flows.warehouse.folder import ExportFile
+from flows.warehouse.folder import ExportFile, check_whole
 from flows.warehouse.landing import Landed, land, landed_name
 from flows.warehouse.rows import read
 
@@ -84,8 +84,9 @@ class DuckDBWarehouse:
     backend: Backend
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self._building = path.with_name(f".{path.name}.building")
+        self.path = path.resolve()  # a link stays: what it names is replaced
+        self._before: tuple[int, ...] = ()
+        self._building = self.path.with_name(f".{self.path.name}.building")
 
     @contextmanager
     def run(self) -> Iterator[None]:
@@ -99,9 +100,12 @@ class DuckDBWarehouse:
             try:
                 with _told_in_short(self.path):
                     self._remove_building()  # of a run that was killed
+                    if self.path.is_dir():
+                        raise InputError(f"{self.path}: is a folder; name a file")
                     if self.path.exists():
                         _fold_in_wal(self.path)
                         shutil.copyfile(self.path, self._building)
+                    self._before = _state(self.path)
                     self.backend = ibis.duckdb.connect(str(self._building))
                     self._clear()
                 yield
@@ -124,8 +128,16 @@ class DuckDBWarehouse:
 
     def land(self, file: ExportFile, zone: str) -> Landed:
         """Read a file of the export into a temporary raw table, within `masking`."""
+        check_whole(file)
         with _told_in_short(file.path):
-            return land(self.backend, file, zone, pseudonym)
+            try:
+                return land(self.backend, file, zone, pseudonym)
+            except (duckdb.OutOfMemoryException, duckdb.IOException):
+                raise
+            except duckdb.Error as error:
+                mixed = "new line" in str(error).lower()
+                why = "its lines end in different ways" if mixed else "it is damaged"
+                raise InputError(f"{file.path}: cannot be read: {why}; export it again") from None
 
     def empty(self, source: Source) -> Table:
         """The raw table of a source that the export does not have."""
@@ -176,8 +188,7 @@ class DuckDBWarehouse:
                 shutil.copyfile(self.path, aside)
             self.backend.attach(aside, name="aside")
             place = ("aside", KEPT_SCHEMA)
-            if KEPT_SCHEMA not in self.backend.list_databases(catalog="aside"):
-                self.backend.create_database(KEPT_SCHEMA, catalog="aside")
+            self.backend.raw_sql(f"CREATE SCHEMA IF NOT EXISTS aside.{KEPT_SCHEMA}")
             for name in self._tables(KEPT_SCHEMA):
                 rows = self.backend.table(name, database=KEPT_SCHEMA)
                 self.backend.create_table(name, rows, database=place, overwrite=True)
@@ -212,7 +223,9 @@ class DuckDBWarehouse:
             raise RunFailedError(f"{self.path}: DuckDB left its new file unfinished")
         if self.path.exists():
             _check_no_writer(self.path)
-        if _wal(self.path).exists():  # DuckDB would replay it into the new file
+            shutil.copymode(self.path, finished)
+        # DuckDB would replay a log that is there into the new file.
+        if _state(self.path) != self._before or _wal(self.path).exists():
             raise WarehouseBusyError(f"{self.path}: another process has written to it; run again")
         with finished.open("rb") as file:
             os.fsync(file.fileno())
@@ -224,6 +237,14 @@ class DuckDBWarehouse:
                 shutil.rmtree(leftover)
             else:
                 leftover.unlink()
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    """What changes when somebody writes to a file."""
+    if not path.exists():
+        return ()
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _wal(path: Path) -> Path:

@@ -2,10 +2,10 @@
 
 import csv
 import gzip
-from collections.abc import Iterator
-from contextlib import contextmanager
+import zlib
 from dataclasses import dataclass
 from hashlib import sha256
+from io import TextIOWrapper
 from pathlib import Path
 from typing import IO
 
@@ -35,7 +35,7 @@ class ExportFile:
     @property
     def is_parquet(self) -> bool:
         """Whether it is Parquet; else it is CSV, as it is or gzipped."""
-        return self.path.suffix == ".parquet"
+        return self.path.suffix.lower() == ".parquet"
 
 
 def find_export(folder: Path) -> dict[str, ExportFile]:
@@ -48,10 +48,10 @@ def find_export(folder: Path) -> dict[str, ExportFile]:
         names = sorted(path.name for path in folder.iterdir())
     except OSError as error:
         raise InputError(f"{folder}: cannot read the source folder: {error.strerror}") from None
-    by_name = {name.lower(): folder / name for name in names}
     found = {}
     for source in SOURCES.values():
-        paths = [by_name[source.name + s] for s in SUFFIXES if source.name + s in by_name]
+        wanted = [source.name + suffix for suffix in SUFFIXES]
+        paths = [folder / name for name in names if name.lower() in wanted]
         if len(paths) > 1:
             both = " and ".join(path.name for path in paths)
             raise InputError(f"{folder}: {both} are both there; keep one of them")
@@ -79,11 +79,11 @@ def _open(source: Source, path: Path) -> ExportFile:
     try:
         if path.stat().st_size == 0:
             raise InputError(f"{path}: the file is empty; export the table {source.name} again")
-        parquet = path.suffix == ".parquet"
+        parquet = path.suffix.lower() == ".parquet"
         header = _parquet_header(path) if parquet else _csv_header(path)
-    except UnicodeDecodeError:
+    except UnicodeError:
         raise InputError(f"{path}: line 1: not UTF-8; save the file as UTF-8") from None
-    except (OSError, EOFError, csv.Error) as error:
+    except (OSError, EOFError, zlib.error, csv.Error) as error:
         raise InputError(f"{path}: cannot be read: {_reason(error)}") from None
     return ExportFile(source, path, header, _places(source, path, header))
 
@@ -120,15 +120,33 @@ def _what_is_wrong(
 
 
 def _csv_header(path: Path) -> tuple[str, ...]:
-    with _text(path) as stream:
-        return tuple(next(csv.reader(stream), ()))
+    # What is not UTF-8 further down is no matter of the header.
+    text = TextIOWrapper(opened(path), "utf-8-sig", errors="surrogateescape", newline="")
+    with text as stream:
+        header = tuple(next(csv.reader(stream), ()))
+    "".join(header).encode()
+    return header
 
 
-@contextmanager
-def _text(path: Path) -> Iterator[IO[str]]:
-    opened = gzip.open if path.suffix == ".gz" else open
-    with opened(path, "rt", encoding="utf-8-sig", newline="") as stream:
-        yield stream
+def opened(path: Path) -> IO[bytes]:
+    """The content of a CSV file, unzipped."""
+    return gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")  # type: ignore[return-value]
+
+
+def check_whole(file: ExportFile) -> None:
+    """Read a gzipped file to its end: DuckDB takes one that was cut off for a shorter one.
+
+    Raises:
+        InputError: it is damaged or cut off.
+    """
+    if file.path.suffix.lower() != ".gz":
+        return
+    try:
+        with opened(file.path) as stream:
+            while stream.read(1 << 20):
+                pass
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{file.path}: cannot be read: {_reason(error)}") from None
 
 
 def _parquet_header(path: Path) -> tuple[str, ...]:

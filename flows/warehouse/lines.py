@@ -5,6 +5,8 @@ within a quoted value, and those that were rejected whole. These are few, so the
 scan, and each row is moved down by the ones before it.
 """
 
+from glob import escape
+
 import ibis
 from ibis import Table
 from ibis.backends.duckdb import Backend
@@ -13,6 +15,12 @@ from flows.warehouse.folder import ExportFile
 from flows.warehouse.reading import is_blank
 
 NO_DELIMITER = "\x1f"
+UNDECODED = "_undecoded_lines"
+
+# A line whose last quoted value is not closed in it, and one that begins within such a value.
+# A quote in the middle of a value that is not quoted is text.
+_OPENS = r'^(("([^"]|"")*"|[^",][^,]*)?,)*"([^"]|"")*$'
+_CLOSES = r'^([^"]|"")*"(,|$)'
 
 
 def with_lines(connection: Backend, file: ExportFile, bad: Table, misshapen: Table) -> Table:
@@ -25,9 +33,14 @@ def with_lines(connection: Backend, file: ExportFile, bad: Table, misshapen: Tab
         misshapen: rejected lines: record_number (header = 1; blank lines count, the further lines
             of a quoted value do not), reason.
     """
-    odd = connection.create_table(
-        f"_odd_lines_{file.source.name}", _odd_lines(connection, file), temp=True
-    )
+    name = file.source.name
+    odd = connection.create_table(f"_odd_{name}", _odd_lines(connection, file), temp=True)
+    # Lines that are not UTF-8 are not among them, and move the ones behind them.
+    undecoded = connection.table(UNDECODED).select(line=ibis._.line.cast("int64")).distinct()
+    undecoded = connection.create_table(f"_undecoded_{name}", undecoded, temp=True)
+    for rejects in (UNDECODED, f"{UNDECODED}_scans"):
+        connection.drop_table(rejects)
+    odd = _moved_down(odd.rename(place="line"), undecoded).rename(line="place")
     within = _within_quotes(odd)
     blank = odd.filter(odd.is_blank).anti_join(within, "line").select("line")
     rejected = _moved_down(misshapen.rename(place="record_number"), within).rename(line="place")
@@ -42,9 +55,9 @@ def with_lines(connection: Backend, file: ExportFile, bad: Table, misshapen: Tab
 
 
 def _odd_lines(connection: Backend, file: ExportFile) -> Table:
-    """One row per line that is blank or holds an odd number of quotes: line, is_blank."""
+    """One row per line that is blank, or opens or closes a value that goes over more lines."""
     text = connection.read_csv(
-        str(file.path),
+        escape(str(file.path)),
         table_name=f"_lines_{file.source.name}",
         columns={"text": "string"},
         auto_detect=False,
@@ -53,13 +66,18 @@ def _odd_lines(connection: Backend, file: ExportFile) -> Table:
         quote="",
         escape="",
         null_padding=True,
-        ignore_errors=True,
+        store_rejects=True,
+        rejects_table=UNDECODED,
+        rejects_scan=f"{UNDECODED}_scans",
     )
     lines = text.mutate(line=ibis.row_number() + 1).alias(f"_numbered_{file.source.name}")
     quotes = lines.text.length() - lines.text.replace('"', "").length()
-    is_odd = ibis.ifelse(lines.text.contains('"'), quotes % 2 == 1, False)
-    blank = is_blank(lines.text)
-    return lines.filter(blank | is_odd).select("line", is_blank=blank)
+    toggles = (quotes % 2 == 1) & (lines.text.re_search(_OPENS) | lines.text.re_search(_CLOSES))
+    return lines.select(
+        "line",
+        is_blank=is_blank(lines.text),
+        toggles=ibis.ifelse(lines.text.contains('"'), toggles, False),
+    ).filter(ibis._.is_blank | ibis._.toggles)
 
 
 def _within_quotes(odd: Table) -> Table:
@@ -67,7 +85,7 @@ def _within_quotes(odd: Table) -> Table:
 
     A line with an odd number of quotes opens a value that the next such line closes.
     """
-    quotes = odd.filter(~odd.is_blank)
+    quotes = odd.filter(odd.toggles)
     ends = quotes.mutate(
         number=ibis.row_number().over(order_by=quotes.line),
         closed_at=quotes.line.lead().over(order_by=quotes.line),

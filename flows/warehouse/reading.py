@@ -10,6 +10,7 @@ of rows that is most of the speed. Each step is a view, so that DuckDB computes 
 
 from collections.abc import Callable, Sequence
 from functools import reduce
+from glob import escape
 from operator import add
 
 import ibis
@@ -40,7 +41,9 @@ _USUAL: dict[Kind, str] = {
     "timestamp": _USUAL_TIME,
 }
 _NAIVE_TIME = r"^\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,9})?)?)?$"
-_TIME_WITH_OFFSET = r"^\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d{1,9})? ?(Z|[+-]\d\d(:?\d\d)?)$"
+_TIME_WITH_OFFSET = (
+    r"^\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d{1,9})?)? ?(Z|[+-]([01]\d|2[0-3])(:?[0-5]\d)?)$"
+)
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$"
 _BOOLEANS = {
     **dict.fromkeys(("true", "t", "yes", "y", "1"), True),
@@ -77,11 +80,11 @@ def scan(connection: Backend, file: ExportFile) -> Table:
     view = f"_scan_{file.source.name}"
     places = range(len(file.header))
     if file.is_parquet:
-        read = connection.read_parquet(str(file.path), table_name=view)
+        read = connection.read_parquet(escape(str(file.path)), table_name=view)
         read = read.select(**{f"c{place}": read[place].cast("string") for place in places})
     else:
         read = connection.read_csv(
-            str(file.path),
+            escape(str(file.path)),
             table_name=view,
             columns={f"c{place}": "string" for place in places},
             auto_detect=False,
@@ -128,6 +131,9 @@ def faults(scanned: Table, file: ExportFile, zone: str, bits: int) -> Table:
     if all(column.kind in _USUAL for column in wanted.values()):
         usual = [scanned[name].re_search(_USUAL[c.kind]) for name, c in wanted.items()]
         scanned = scanned.filter(~ibis.and_(*usual).fill_null(False))
+    # DuckDB leaves out a line that is not UTF-8 only if it looks at the column: look at all.
+    cells = (scanned[column.name].fill_null("") for column in columns)
+    scanned = scanned.filter(reduce(add, cells).length() >= 0)
     values = _with_values(scanned, tuple(wanted.values()), zone, f"_faulty_{file.source.name}")
     found = _faults(values, tuple(wanted.values()))
     flags = {f"{column}: {reason}": wrong for (column, reason), wrong in found.items()}
@@ -197,7 +203,8 @@ def _integer(cell: StringValue) -> Value:
 
 def _number(cell: StringValue) -> Value:
     text = cell.strip()
-    return ibis.ifelse(text.re_search(_NUMBER), text.try_cast("float64"), None)
+    number = text.try_cast("float64")
+    return ibis.ifelse(text.re_search(_NUMBER) & ~number.isinf(), number, None)
 
 
 def _boolean(cell: StringValue) -> Value:
@@ -208,7 +215,9 @@ def _boolean(cell: StringValue) -> Value:
 def _timestamp(cell: StringValue, zone: str) -> TimestampValue:
     text = cell.strip()
     naive = as_utc(text.try_cast(dt.Timestamp(scale=6)), zone)
-    instant = as_utc(text.try_cast(dt.Timestamp(timezone="UTC", scale=6)), "UTC")
+    # DuckDB wants seconds before an offset.
+    with_seconds = text.re_replace(r"([ T]\d\d:\d\d)( ?[Z+-])", r"\1:00\2")
+    instant = as_utc(with_seconds.try_cast(dt.Timestamp(timezone="UTC", scale=6)), "UTC")
     unusual = ibis.cases(
         (text.re_search(_NAIVE_TIME), naive), (text.re_search(_TIME_WITH_OFFSET), instant)
     )

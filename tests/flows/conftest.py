@@ -1,0 +1,324 @@
+"""Small exports drawn as CSV text, the command in a folder of its own, and a Prefect server."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from textwrap import dedent
+from uuid import uuid4
+
+import pytest
+
+import flows
+
+ROOT = Path(flows.__file__).parent.parent
+
+# A whole export: two deals, of which one is lost, with a call each.
+TABLES = {
+    "activity": """
+        activity_id,type,assigned_to_user,deal_id,done,due_to
+        1,meeting,1,7,True,2024-01-08 09:00:00
+        2,sc_2,2,8,True,2024-02-08 09:00:00
+        3,meeting,2,8,False,2024-02-09 09:00:00
+        """,
+    "activity_types": """
+        id,name,active,type
+        1,Sales Call 1,Yes,meeting
+        2,Sales Call 2,Yes,sc_2
+        """,
+    "deal_changes": """
+        deal_id,change_time,changed_field_key,new_value
+        7,2024-01-02 08:00:00,add_time,2024-01-02T08:00:00
+        7,2024-01-02 08:00:00,user_id,1
+        7,2024-01-02 08:00:00,stage_id,1
+        7,2024-01-20 08:00:00,stage_id,2
+        7,2024-02-01 08:00:00,lost_reason,1
+        8,2024-02-02 08:00:00,add_time,2024-02-02T08:00:00
+        8,2024-02-02 08:00:00,user_id,2
+        8,2024-02-02 08:00:00,stage_id,1
+        """,
+    "fields": """
+        id,field_key,name,field_value_options
+        1,add_time,Created,
+        2,user_id,Owner,
+        3,stage_id,Stage,
+        4,lost_reason,Lost reason,"[{""id"": 1, ""label"": ""Price""}]"
+        """,
+    "stages": """
+        stage_id,stage_name
+        1,Lead Generation
+        2,Qualified Lead
+        """,
+    "users": """
+        id,name,email,modified
+        1,Ada Byron,ada@example.com,2024-01-01 00:00:00
+        2,Bo Li,bo@example.com,2024-01-01 00:00:00
+        """,
+}
+
+Content = str | bytes | None
+Export = Callable[..., Path]
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+def as_bytes(content: str | bytes) -> bytes:
+    """Drawn text without its indentation; bytes as they are."""
+    return content if isinstance(content, bytes) else dedent(content).lstrip("\n").encode()
+
+
+def write_export(folder: Path, files: dict[str, Content], tables: dict[str, Content]) -> Path:
+    """Write a whole export: a table by its name, a file by its name, None for none."""
+    folder.mkdir(parents=True, exist_ok=True)
+    named = {f"{name}.csv": content for name, content in (TABLES | tables).items()}
+    for name, content in (named | files).items():
+        if content is not None:
+            (folder / name).write_bytes(as_bytes(content))
+    return folder
+
+
+@pytest.fixture
+def export(tmp_path: Path) -> Export:
+    """Writes an export and gives its folder: `export({"Deals.CSV": "…"}, stages="…", users=None)`.
+
+    What is not given is as in TABLES; None leaves a table out.
+    """
+
+    def write(
+        files: dict[str, Content] | None = None, /, *, folder: str = "export", **tables: Content
+    ) -> Path:
+        return write_export(tmp_path / folder, files or {}, tables)
+
+    return write
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Runs Python code in another process, up to where it prints "ready": `start("…", path)`."""
+    running = []
+
+    def start_code(code: str, *arguments: object) -> "subprocess.Popen[str]":
+        process = subprocess.Popen(
+            [sys.executable, "-c", dedent(code), *map(str, arguments)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        running.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n", "the other process did not get ready"
+        return process
+
+    yield start_code
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def without_privileges() -> Iterator[None]:
+    """Root may read everything: be somebody else for the test."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    yield
+    if user == 0:
+        os.seteuid(0)
+
+
+# Prefect
+
+
+@contextmanager
+def serving(home: Path) -> Iterator[str]:
+    """A Prefect server with its records in `home`; gives the URL of its API."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "server.log").open("wb") as log:
+        process = subprocess.Popen(
+            [*PREFECT, "server", "start", "--no-ui", "--port", str(port)],
+            env=clean_environment() | {"PREFECT_HOME": str(home)},
+            cwd=home,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        wait_until(lambda: answers(f"http://127.0.0.1:{port}/api/health"), seconds=90)
+        yield f"http://127.0.0.1:{port}/api"
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+PREFECT = (sys.executable, "-m", "prefect")
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment without settings of whoever runs the tests."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("FUNNEL_", "PREFECT_"))
+    }
+    return kept | {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+
+
+def answers(url: str) -> bool:
+    """Whether a URL can be read."""
+    try:
+        with urllib.request.urlopen(url, timeout=5):
+            return True
+    except OSError:
+        return False
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait until something holds; fails if it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The API of a Prefect server that most runs share."""
+    with serving(tmp_path_factory.mktemp("prefect_server")) as api_url:
+        yield api_url
+
+
+@pytest.fixture(scope="session")
+def prefect_server_in() -> Callable[[Path], AbstractContextManager[str]]:
+    """Serves Prefect from a folder, for tests that look at its records: `with … as api_url`."""
+    return serving
+
+
+# The command
+
+
+@dataclass
+class Sandbox:
+    """`python -m flows.main` with everything that it writes in one folder.
+
+    Without `api_url` each run starts a server of its own.
+    """
+
+    folder: Path
+    api_url: str | None = None
+    mark: str = field(default_factory=lambda: uuid4().hex)
+
+    @property
+    def warehouse(self) -> Path:
+        """The warehouse file."""
+        return self.folder / "sales.duckdb"
+
+    @property
+    def report(self) -> Path:
+        """The report."""
+        return self.folder / "report.html"
+
+    def environment(self, **settings: object) -> dict[str, str]:
+        """What a run finds; `mark` is how its processes are told from others."""
+        found = clean_environment() | {
+            "HOME": str(self.folder / "home"),
+            "PREFECT_HOME": str(self.folder / "prefect"),
+            "FUNNEL_WAREHOUSE": f"duckdb://{self.warehouse}",
+            "FUNNEL_REPORT": str(self.report),
+            "FUNNEL_MASKING_KEY_FILE": str(self.folder / "masking_key"),
+            "TEST_MARK": self.mark,
+        }
+        if self.api_url:
+            found["PREFECT_API_URL"] = self.api_url
+        return found | {f"FUNNEL_{name.upper()}": str(value) for name, value in settings.items()}
+
+    def start(self, *options: object, **settings: object) -> "subprocess.Popen[str]":
+        """Start a run."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return subprocess.Popen(
+            [sys.executable, "-m", "flows.main", *map(str, options)],
+            cwd=ROOT,
+            env=self.environment(**settings),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            # A shell that runs tests in the background lets them ignore Ctrl-C.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )
+
+    def run(self, *options: object, **settings: object) -> "subprocess.CompletedProcess[str]":
+        """Run to the end. Whatever happens, nobody is shown a traceback."""
+        with self.start(*options, **settings) as process:
+            out, err = process.communicate(timeout=120)
+        assert "Traceback" not in out + err, err
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def published(self) -> dict[str, bytes]:
+        """What readers have: the warehouse and the report, byte by byte, if they are there."""
+        return {file.name: file.read_bytes() for file in self.outputs() if file.exists()}
+
+    def outputs(self) -> tuple[Path, ...]:
+        """The files that readers have."""
+        return self.warehouse, self.warehouse.with_name("sales.duckdb.wal"), self.report
+
+    def leftovers(self) -> list[str]:
+        """Files of a run that should be gone after it."""
+        known = {"home", "prefect", "masking_key", "export", ".sales.duckdb.lock"}
+        known |= {file.name for file in self.outputs()}
+        return sorted({file.name for file in self.folder.iterdir()} - known)
+
+    def processes(self) -> list[str]:
+        """The processes that runs have left."""
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                if self.mark.encode() in (process / "environ").read_bytes():
+                    found.append((process / "cmdline").read_text().replace("\0", " "))
+            except OSError:
+                continue
+        return found
+
+    def copy(self, folder: Path) -> "Sandbox":
+        """The same in another folder, for a test that changes it."""
+        shutil.copytree(self.folder, folder)
+        return Sandbox(folder, self.api_url)
+
+
+@pytest.fixture(scope="session")
+def new_sandbox() -> type[Sandbox]:
+    """Makes a place for runs that tests share: `new_sandbox(folder, api_url)`."""
+    return Sandbox
+
+
+@pytest.fixture(scope="session")
+def small_export() -> Callable[..., Path]:
+    """Writes an export for tests that share it: `small_export(folder, stages="…")`."""
+    return lambda folder, /, **tables: write_export(folder, {}, tables)
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path, prefect_server: str) -> Sandbox:
+    """A place for the runs of one test, with nothing in it yet."""
+    return Sandbox(tmp_path / "sandbox", prefect_server)
+
+
+@pytest.fixture
+def eventually() -> Callable[..., None]:
+    """Waits until something holds, and fails if it does not in time."""
+    return wait_until

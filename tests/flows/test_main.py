@@ -1,0 +1,422 @@
+"""The command, run as people run it: what it prints, writes, leaves alone, and ends with."""
+
+import json
+import re
+import shutil
+import signal
+import time
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any, NamedTuple
+
+import duckdb
+import pytest
+
+from flows.warehouse.duckdb import DuckDBWarehouse
+
+Done = CompletedProcess[str]
+
+LAYERS = "('staging', 'intermediate', 'marts')"
+STEP = re.compile(r"\S.{35,} .{16} .{8} s  \S.*")
+
+
+class SampleRuns(NamedTuple):
+    """Two runs on the sample, one after the other, and what readers had after each."""
+
+    first: Done
+    first_published: dict[str, bytes]
+    second: Done
+    second_published: dict[str, bytes]
+
+
+@pytest.fixture(scope="module")
+def shared(new_sandbox, prefect_server, tmp_path_factory):
+    """The place of the runs on the sample; tests that run there work on a copy of it."""
+    return new_sandbox(tmp_path_factory.mktemp("sample"), prefect_server)
+
+
+@pytest.fixture(scope="module")
+def sample(shared) -> SampleRuns:
+    """A run that is talkative, and then one that is not."""
+    first, published = shared.run(), shared.published()
+    return SampleRuns(first, published, shared.run("--quiet", "--json"), shared.published())
+
+
+@pytest.fixture
+def published(shared, sample, tmp_path):
+    """A place with a warehouse and a report in it, for this test only."""
+    assert sample.first.returncode == sample.second.returncode == 0, sample.first.stderr
+    return shared.copy(tmp_path / "sandbox")
+
+
+def written(folder: Path, content: bytes) -> Path:
+    """The content as a file."""
+    file = folder / f"copy_{len([*folder.iterdir()])}.duckdb"
+    file.write_bytes(content)
+    return file
+
+
+def tables(file: Path) -> list[str]:
+    """The tables of the models, with their schema."""
+    with duckdb.connect(str(file), read_only=True) as connection:
+        rows = connection.sql(
+            "SELECT schema_name || '.' || table_name FROM duckdb_tables()"
+            f" WHERE schema_name IN {LAYERS} ORDER BY 1"
+        ).fetchall()
+    return [name for (name,) in rows]
+
+
+def differing(one: Path, other: Path) -> list[str]:
+    """The tables of the models whose rows are not the same in both files."""
+    assert tables(one) == tables(other)
+    found = []
+    with duckdb.connect() as connection:
+        connection.execute(
+            f"ATTACH '{one}' AS one (READ_ONLY); ATTACH '{other}' AS other (READ_ONLY)"
+        )
+        for name in tables(one):
+            for here, there in (("one", "other"), ("other", "one")):
+                rows = connection.sql(f"FROM {here}.{name} EXCEPT ALL FROM {there}.{name} LIMIT 1")
+                found += [name] * len(rows.fetchall())
+    return found
+
+
+def query(sandbox, sql: str) -> list[tuple[Any, ...]]:
+    """What a reader of the warehouse finds."""
+    with duckdb.connect(str(sandbox.warehouse), read_only=True) as connection:
+        return connection.sql(sql).fetchall()
+
+
+# The sample
+
+
+def test_a_run_ends_with_0(sample):
+    assert (sample.first.returncode, sample.first.stdout) == (0, "")
+
+
+def test_a_run_fills_every_mart(published):
+    with duckdb.connect(str(published.warehouse), read_only=True) as connection:
+        marts = [name for name in tables(published.warehouse) if name.startswith("marts.")]
+        empty = [name for name in marts if not connection.sql(f"FROM {name} LIMIT 1").fetchall()]
+    assert {"marts.rep_sales_funnel_monthly", "marts.obt_deals"} <= {*marts}
+    assert empty == []
+
+
+def test_a_run_writes_a_report(sample):
+    assert sample.first_published["report.html"].lower().startswith(b"<!doctype html>")
+
+
+def test_a_run_says_each_step_in_a_line_and_then_the_totals(sample, shared):
+    *steps, rows, end, warehouse, report = sample.first.stderr.splitlines()
+    assert [line for line in steps if not STEP.fullmatch(line)] == []
+    assert [line.split()[0] for line in steps][-3:] == ["record", "report", "publish"]
+    assert {"raw_activity", "stg_deals", "obt_deals"} <= {line.split()[0] for line in steps}
+    assert re.match(r"24,686 rows read: [\d,]+ loaded, [\d,]+ rejected, [\d,]+ duplicates", rows)
+    assert re.fullmatch(r"Published in [\d.]+ s, as of 2026-[\dT:-]+\.", end)
+    assert warehouse == f"Warehouse: duckdb://{shared.warehouse}"
+    assert report == f"Report: {shared.report}"
+
+
+def test_lines_fit_their_columns(sample):
+    names = [line[:36] for line in sample.first.stderr.splitlines()[:-4]]
+    assert [name for name in names if not name.endswith(" ")] == []
+
+
+def test_a_quiet_run_says_nothing(sample):
+    assert sample.second.stderr == ""
+
+
+def test_json_is_the_outcome(sample, shared):
+    outcome = json.loads(sample.second.stdout)
+    assert outcome["status"] == "published"
+    assert outcome["warehouse"] == f"duckdb://{shared.warehouse}"
+    assert outcome["report"] == str(shared.report)
+    assert outcome["rows_read"] == sum(
+        outcome[name] for name in ("rows_loaded", "rows_rejected", "duplicates_collapsed")
+    )
+
+
+def test_a_second_run_gives_the_same_tables(sample, tmp_path):
+    one = written(tmp_path, sample.first_published["sales.duckdb"])
+    other = written(tmp_path, sample.second_published["sales.duckdb"])
+    assert differing(one, other) == []
+
+
+def test_a_second_run_gives_the_same_report_byte_for_byte(sample):
+    one, other = (run["report.html"] for run in (sample.first_published, sample.second_published))
+    assert one == other
+
+
+def test_every_run_is_recorded(published, sample):
+    runs = query(published, "SELECT run_id, status FROM quality.runs ORDER BY started_at")
+    assert [status for _, status in runs] == ["published", "published"]
+    assert runs[-1][0] == json.loads(sample.second.stdout)["run_id"]
+
+
+def test_the_rows_of_every_table_are_accounted_for(published):
+    assert (
+        query(
+            published,
+            "FROM quality.reconciliation"
+            " WHERE rows_read != rows_loaded + rows_rejected + duplicates_collapsed",
+        )
+        == []
+    )
+
+
+def test_every_rejected_row_is_told(published):
+    counted, told = (
+        query(published, f"SELECT run_id, table_name, {rows} ORDER BY ALL")
+        for rows in (
+            "rows_rejected FROM quality.reconciliation WHERE rows_rejected > 0",
+            "count(DISTINCT line) FROM quality.rejected_rows GROUP BY ALL",
+        )
+    )
+    assert counted == told != []
+
+
+def test_a_run_leaves_nothing_but_its_results(sample, shared):
+    assert (shared.leftovers(), shared.processes()) == ([], [])
+
+
+def test_a_dry_run_changes_nothing(published):
+    before = published.published()
+    run = published.run("--dry-run", "--json")
+    assert (run.returncode, published.published()) == (0, before)
+    assert json.loads(run.stdout)["status"].startswith("dry run")
+    assert published.leftovers() == []
+
+
+# Help and usage
+
+
+def test_help_begins_with_an_example(sandbox):
+    run = sandbox.run("--help")
+    assert run.returncode == 0
+    assert re.match(
+        r"Usage: .*\n\n\s*Example:\n\s*python -m flows\.main --source .* --warehouse .*\n",
+        run.stdout,
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--sauce", "x"], "--sauce"),
+        (["x"], "x"),
+        (["--warehouse", "sales.duckdb"], "duckdb://PATH"),
+        (["--warehouse", "mysql://me:hunter2@host/db"], "duckdb://PATH"),
+        (["--as-of", "yesterday"], "--as-of"),
+    ],
+    ids=["option", "argument", "no URL", "another engine", "no time"],
+)
+def test_wrong_usage_ends_with_2(published, options, said):
+    before = published.published()
+    run = published.run(*options)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert said in run.stderr
+    assert "hunter2" not in run.stderr
+    assert len(run.stderr.splitlines()) <= 5
+    assert published.published() == before
+
+
+def test_a_wrong_setting_ends_with_2(published):
+    run = published.run(timezone="Mars/Base")
+    assert run.returncode == 2
+    assert "FUNNEL_TIMEZONE" in run.stderr
+
+
+# Bad input
+
+BAD_EXPORTS = {
+    "missing file": ({"stages": None}, "the table stages is missing"),
+    "missing column": ({"stages": "stage_id,label\n1,a\n"}, "missing column stage_name"),
+    "wrong delimiter": ({"stages": "stage_id;stage_name\n1;a\n"}, "separated by semicolons"),
+    "empty file": ({"stages": ""}, "the file is empty"),
+    "no header": ({"users": "1,Ada,ada@example.com,2024-01-01\n"}, "no known column among 4"),
+}
+
+
+def assert_refused(sandbox, before: dict[str, bytes], run: Done, said: str) -> None:
+    """One short message, exit code 2, and nothing changed."""
+    assert said in run.stderr
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.startswith("Error: ")
+    assert len(run.stderr.splitlines()) <= 5
+    assert sandbox.published() == before
+    assert (sandbox.leftovers(), sandbox.processes()) == ([], [])
+
+
+@pytest.mark.parametrize("name", BAD_EXPORTS)
+def test_a_bad_export_is_refused(published, export, name):
+    tables, said = BAD_EXPORTS[name]
+    before = published.published()
+    run = published.run("--source", export(**tables))
+    assert_refused(published, before, run, said)
+
+
+def test_a_folder_that_is_not_there_is_refused(published, tmp_path):
+    before = published.published()
+    run = published.run("--source", tmp_path / "nowhere")
+    assert_refused(published, before, run, f"{tmp_path}/nowhere: cannot read the source folder")
+
+
+def test_an_export_with_too_many_rejected_rows_is_refused(published, export):
+    before = published.published()
+    run = published.run("--quiet", "--source", export(stages="stage_id,stage_name\n1,a\nx,b\n"))
+    assert_refused(published, before, run, "1 of 2 rows cannot be read, more than 1 %")
+
+
+def test_a_bad_export_makes_no_warehouse(sandbox, export):
+    run = sandbox.run("--source", export(stages=None))
+    assert run.returncode == 2
+    assert sandbox.published() == {}
+
+
+def test_a_file_that_is_not_a_warehouse_is_left_alone(sandbox, export):
+    sandbox.folder.mkdir()
+    sandbox.warehouse.write_text("my notes")
+    run = sandbox.run("--quiet", "--source", export())
+    assert_refused(sandbox, {"sales.duckdb": b"my notes"}, run, "not a DuckDB file")
+
+
+# Others at work
+
+
+def test_a_busy_warehouse_ends_with_75(published, export):
+    before = published.published()
+    with DuckDBWarehouse(published.warehouse).run():
+        run = published.run("--quiet", "--source", export())
+    assert run.returncode == 75
+    assert re.fullmatch(
+        rf"Error: {published.warehouse}: another run holds the warehouse"
+        r" \(process \d+, since .* UTC\); try again later\n",
+        run.stderr,
+    )
+    assert published.published() == before
+
+
+# A check of severity error that fails: a change of a field whose key has no letter or digit.
+
+
+@pytest.fixture(scope="module")
+def stopped(shared, sample, tmp_path_factory):
+    """A place where a check stopped the last run, and that run."""
+    folder = tmp_path_factory.mktemp("stopped")
+    place = shared.copy(folder / "sandbox")
+    shutil.copytree(Path(shared.folder), folder / "before")
+    source = folder / "export"
+    shutil.copytree(Path(__file__).parent.parent.parent / "data" / "sample", source)
+    with (source / "deal_changes.csv").open("a") as changes:
+        changes.write("7011,2024-10-01 11:07:10,---,1\n")
+    return place, place.run("--source", source), folder / "before"
+
+
+def test_a_failing_check_ends_with_1_and_is_named(stopped):
+    _, run, _ = stopped
+    assert run.returncode == 1
+    assert run.stderr.endswith(
+        "Error: checks failed, nothing was published:\n"
+        "  stg_deal_changes: fail: not_null(changed_field_key) 1 of 13,427 rows\n"
+    )
+
+
+def test_a_failing_check_leaves_tables_and_report(stopped):
+    place, _, before = stopped
+    assert differing(place.warehouse, before / "sales.duckdb") == []
+    assert place.report.read_bytes() == (before / "report.html").read_bytes()
+
+
+def test_a_failing_check_is_recorded_beside_the_runs_before(stopped):
+    place, *_ = stopped
+    statuses = query(place, "SELECT status FROM quality.runs ORDER BY started_at")
+    assert statuses == [("published",), ("published",), ("stopped",)]
+    assert query(
+        place,
+        "SELECT model, check_name, failing_rows FROM quality.check_results"
+        " JOIN quality.runs USING (run_id)"
+        " WHERE runs.status = 'stopped' AND check_results.status = 'fail'",
+    ) == [("stg_deal_changes", "not_null(changed_field_key)", 1)]
+
+
+def test_a_failing_check_leaves_no_other_file(stopped):
+    place, *_ = stopped
+    assert (place.leftovers(), place.processes()) == ([], [])
+
+
+# Signals
+
+
+def interrupted(
+    sandbox, source: Path, number: signal.Signals, *, after: str, seconds: float = 0
+) -> Done:
+    """A run that gets a signal so many seconds after the line of a step."""
+    with sandbox.start("--source", source) as process:
+        assert any(line.startswith(after) for line in process.stderr), f"no step {after}"
+        time.sleep(seconds)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert "Traceback" not in out + err, err
+    return CompletedProcess(process.args, process.returncode, out, err)
+
+
+def assert_stopped(sandbox, before: dict[str, bytes], run: Done, code: int) -> None:
+    """It says that it was stopped, and nothing has changed."""
+    assert run.stderr.splitlines()[-1:] == ["Stopped; nothing was changed."]
+    assert run.returncode == code
+    assert sandbox.published() == before
+    assert (sandbox.leftovers(), sandbox.processes()) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "after"), [(signal.SIGINT, 130, "raw_"), (signal.SIGTERM, 143, "record")]
+)
+def test_a_signal_ends_the_run_and_changes_nothing(published, export, number, code, after):
+    before = published.published()
+    run = interrupted(published, export(), number, after=after)
+    assert_stopped(published, before, run, code)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_in_the_middle_of_a_query_does_so_too(published, export, number, code):
+    before = published.published()
+    many = "\n".join(f"{n},meeting,1,7,True,2024-01-08 09:00:00" for n in range(1_000_000))
+    source = export(activity="activity_id,type,assigned_to_user,deal_id,done,due_to\n" + many)
+    run = interrupted(published, source, number, after="stg_users", seconds=0.3)
+    assert_stopped(published, before, run, code)
+
+
+def test_ctrl_c_while_the_command_is_loading(sandbox, export, eventually):
+    with sandbox.start("--source", export()) as process:
+        loaded = Path(f"/proc/{process.pid}/maps")
+        eventually(lambda: "_duckdb" in loaded.read_text())
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert "Traceback" not in err
+    assert (process.returncode, out) == (130, "")
+
+
+# Without a server
+
+
+@pytest.fixture
+def alone(sandbox):
+    """A place for runs that start a server of their own."""
+    sandbox.api_url = None
+    return sandbox
+
+
+def test_a_run_without_a_server_starts_one_and_ends_it(alone, export, eventually):
+    run = alone.run("--quiet", "--source", export())
+    assert (run.returncode, run.stderr) == (0, "")
+    eventually(lambda: not alone.processes())
+    assert (alone.folder / "prefect" / "prefect.db").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)]
+)
+def test_a_run_that_is_ended_leaves_no_process(alone, export, eventually, number, code):
+    run = interrupted(alone, export(), number, after="raw_")
+    assert (run.returncode, alone.published()) == (code, {})
+    eventually(lambda: not alone.processes())

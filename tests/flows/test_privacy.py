@@ -1,0 +1,391 @@
+"""No personal value, and no key, is in anything that a run leaves behind.
+
+Canaries are planted in an export wherever a person can be in one. After runs that end well and
+badly, every file is searched for them: as it is, decoded, unpacked, and table by table.
+"""
+
+import base64
+import gzip
+import html
+import json
+import pickle
+import re
+import shutil
+import signal
+import sqlite3
+import zlib
+from collections.abc import Callable, Iterator
+from hashlib import md5, sha1, sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import quote
+
+import duckdb
+import pytest
+
+# Words that are in no other text. One has letters that JSON, HTML and URLs write in other ways.
+CANARIES = {
+    "first name": "Zebulonius",
+    "last name": "Quixotemountain",
+    "name with accents": "Żółwińska",
+    "address": "zq.heron@quixote-mail.example",
+    "host of an address": "quixote-mail",
+    "free text": "Ruritanian",
+    "phone number": "4917055501884",
+    "ignored column": "Grumblethorpe",
+    "number that is none": "Wobblyduck",
+    "misshapen line": "Fizzlewick",
+    "line in another encoding": "Dapplegrimm",
+    "behind an open quote": "Snorkelby",
+    "without a header": "Pimpernelson",
+}
+
+
+# The searcher
+
+
+def spellings(word: str) -> dict[str, bytes]:
+    """A word as bytes, in each way in which it can be in a file as it is."""
+    found = {}
+    for case in {word, word.lower(), word.upper()}:
+        for encoding in ("utf-8", "utf-16-le", "utf-16-be", "utf-32-le"):
+            data = case.encode(encoding)
+            found[f"{case} {encoding}"] = data
+            found[f"{case} {encoding} hex"] = data.hex().encode()
+            found[f"{case} {encoding} HEX"] = data.hex().upper().encode()
+            found |= {f"{case} {encoding} {k}": v for k, v in in_base64(data).items()}
+        found[f"{case} JSON"] = json.dumps(case)[1:-1].encode()
+        found[f"{case} HTML"] = html.escape(case).encode("ascii", "xmlcharrefreplace")
+        found[f"{case} URL"] = quote(case).encode()
+    for digest in (md5, sha1, sha256):
+        for case in (word, word.lower()):  # a hash without a key can be looked up
+            found[f"{case} {digest.__name__}"] = digest(case.encode()).hexdigest().encode()
+            found[f"{case} {digest.__name__} bytes"] = digest(case.encode()).digest()
+    return found
+
+
+def in_base64(data: bytes) -> dict[str, bytes]:
+    """What base64 makes of the data within other data, whatever stands around it."""
+    found = {}
+    for before in range(3):
+        text = base64.b64encode(b"\0" * before + data)
+        # Six bits a character; those at the ends that also hold bits of a neighbour are left out.
+        inner = text[-(-before * 8 // 6) : (before + len(data)) * 8 // 6]
+        found[f"base64 +{before}"] = inner
+        found[f"base64url +{before}"] = inner.translate(bytes.maketrans(b"+/", b"-_"))
+    return found
+
+
+def unpacked(data: bytes) -> Iterator[bytes]:
+    """The data, and what is packed in it: lines of base64, gzip, zlib, and these in base64."""
+    joined = data.replace(b"\r", b"").replace(b"\n", b"")
+    yield from (data, joined)
+    for text in re.findall(rb"(?:H4sI|eJ|eN|eA|eF)[A-Za-z0-9+/_-]{20,}", joined):
+        standard = text.translate(bytes.maketrans(b"-_", b"+/"))
+        yield from inflated(base64.b64decode(standard[: len(standard) // 4 * 4]))
+    yield from inflated(data)
+
+
+def inflated(data: bytes) -> Iterator[bytes]:
+    """What begins anywhere in the data as gzip or zlib."""
+    for start in re.finditer(rb"\x1f\x8b\x08|\x78[\x01\x5e\x9c\xda]", data):
+        window = 31 if start[0].startswith(b"\x1f") else 15
+        try:
+            content = zlib.decompressobj(window).decompress(data[start.start() :], 10_000_000)
+        except zlib.error:
+            continue
+        yield content
+
+
+def cells(file: Path) -> Iterator[bytes]:
+    """Every cell of the tables in a SQLite or DuckDB file: they can be stored compressed."""
+    with file.open("rb") as stream:
+        head = stream.read(16)
+    if head.startswith(b"SQLite format 3"):
+        yield from sqlite_cells(file)
+    elif head[8:12] == b"DUCK":
+        yield from duckdb_cells(file)
+
+
+def sqlite_cells(file: Path) -> Iterator[bytes]:
+    with TemporaryDirectory() as folder:
+        for part in file.parent.glob(f"{file.name}*"):
+            shutil.copy(part, folder)
+        connection = sqlite3.connect(Path(folder) / file.name)
+        try:
+            connection.text_factory = bytes
+            tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            for (table,) in tables.fetchall():
+                for row in connection.execute(f'SELECT * FROM "{table.decode()}"'):
+                    yield from (as_bytes(cell) for cell in row)
+        finally:
+            connection.close()
+
+
+def duckdb_cells(file: Path) -> Iterator[bytes]:
+    with duckdb.connect(str(file), read_only=True) as connection:
+        for table in connection.sql("SHOW ALL TABLES").fetchall():
+            name = ".".join(f'"{part}"' for part in table[:3])
+            for row in connection.execute(f"FROM {name}").fetchall():
+                yield from (as_bytes(cell) for cell in row)
+        for view in ("duckdb_views", "duckdb_tables", "duckdb_columns", "duckdb_settings"):
+            yield repr(connection.execute(f"FROM {view}()").fetchall()).encode()
+
+
+def as_bytes(cell: object) -> bytes:
+    """A cell as bytes."""
+    return cell if isinstance(cell, bytes) else str(cell).encode()
+
+
+def found_in(data: bytes, needles: dict[str, bytes]) -> set[str]:
+    """The needles that are in the data, or in what is packed in it."""
+    every = [*unpacked(data)]
+    return {name for name, needle in needles.items() if any(needle in part for part in every)}
+
+
+def found_below(folder: Path, needles: dict[str, bytes], but: Path | None = None) -> set[str]:
+    """The needles that are in a file below the folder, or in the name of one; with its name."""
+    found = set()
+    for file in folder.rglob("*"):
+        contents = [str(file.relative_to(folder)).encode()]
+        if file.is_file() and file != but:
+            contents += [file.read_bytes(), b"\n".join(cells(file))]
+        for content in contents:
+            found |= {f"{file.name}: {name}" for name in found_in(content, needles)}
+    return found
+
+
+# The searcher can find
+
+
+PACKINGS: dict[str, Callable[[bytes], bytes]] = {
+    "plain": bytes,
+    "gzip": gzip.compress,
+    "gzip within": lambda data: b"\x1f\x8b\x08 no " + gzip.compress(data) + b"more",
+    "zlib": zlib.compress,
+    "gzip in base64": lambda data: base64.b64encode(gzip.compress(data)),
+    "zlib in base64": lambda data: b'"' + base64.urlsafe_b64encode(zlib.compress(data)) + b'"',
+    "base64 in lines": lambda data: base64.encodebytes(b"x" * 50 + data),
+    "gzip in base64 in lines": lambda data: base64.encodebytes(gzip.compress(data * 9)),
+    "pickle": pickle.dumps,
+    "pickle in base64": lambda data: base64.b64encode(pickle.dumps(data)),
+    "base64 +1": lambda data: base64.b64encode(b"x" + data + b"yz"),
+    "base64 +2": lambda data: base64.b64encode(b"xy" + data + b"z"),
+    "hex": lambda data: data.hex().encode(),
+}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("packing", PACKINGS)
+@pytest.mark.parametrize("word", ["Quixotemountain", "Żółwińska", "a@b.example"])
+def test_the_searcher_finds_a_word_however_it_is_packed(word, packing, encoding):
+    data = PACKINGS[packing](f"Hello {word}!".encode(encoding))
+    assert found_in(b"before " + data + b" after", spellings(word))
+    assert not found_in(b"before " + data + b" after", spellings("Grumblethorpe"))
+
+
+@pytest.mark.parametrize("before", range(3))
+@pytest.mark.parametrize("after", range(3))
+@pytest.mark.parametrize("word", ["Ruritanian", "Ruritania", "Ruritani"])
+def test_the_searcher_finds_a_word_in_base64_whatever_is_around_it(word, before, after):
+    text = base64.b64encode(b"\xff" * before + word.encode() + b"\xff" * after)
+    assert found_in(text, spellings(word))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps("Żółwińska"),
+        "&#379;&#243;&#322;wi&#324;ska",
+        quote("Żółwińska"),
+        "ŻÓŁWIŃSKA",
+        sha256("żółwińska".encode()).hexdigest(),
+    ],
+    ids=["JSON", "HTML", "URL", "upper case", "hash without a key"],
+)
+def test_the_searcher_finds_a_word_however_it_is_written(text):
+    assert found_in(text.encode(), spellings("Żółwińska"))
+
+
+def test_the_searcher_finds_a_cell_of_sqlite(tmp_path):
+    connection = sqlite3.connect(tmp_path / "records.db")
+    connection.execute("PRAGMA journal_mode = wal")
+    connection.execute("CREATE TABLE logs (message, data)")
+    connection.execute("INSERT INTO logs VALUES (?, ?)", ["x", gzip.compress(b"Ruritanian")])
+    connection.commit()
+    assert found_below(tmp_path, spellings("Ruritanian"))
+    connection.close()
+
+
+def test_the_searcher_finds_a_cell_of_duckdb_that_is_stored_compressed(tmp_path):
+    with duckdb.connect(str(tmp_path / "w.duckdb")) as connection:
+        connection.execute(
+            "CREATE TABLE t AS SELECT 'Mr Ruritanian of room ' || n * 7919 % 10007 AS name"
+            " FROM range(300000) AS numbers(n)"
+        )
+    assert b"Ruritanian" not in (tmp_path / "w.duckdb").read_bytes()
+    assert found_below(tmp_path, spellings("Ruritanian"))
+
+
+def test_the_searcher_finds_the_name_of_a_file(tmp_path):
+    (tmp_path / "Ruritanian").mkdir()
+    assert "Ruritanian: Ruritanian utf-8" in found_below(tmp_path, spellings("Ruritanian"))
+
+
+def test_the_searcher_does_not_find_what_is_not_there(tmp_path):
+    (tmp_path / "file").write_bytes(b"Ruritania n " * 1000)
+    assert found_below(tmp_path, spellings("Ruritanian")) == set()
+
+
+# The runs
+
+USERS = """
+    id,name,email,modified,nickname
+    1,Zebulonius Quixotemountain,zq.heron@quixote-mail.example,2024-01-01 00:00:00,Grumblethorpe
+    2,"Żółwińska, Zebulonius",ZQ.HERON@quixote-mail.example,2024-01-01 00:00:00,Grumblethorpe
+    """
+REJECTED_USERS = """
+    Wobblyduck,Zebulonius,zq.heron@quixote-mail.example,2024-01-01 00:00:00,Grumblethorpe
+    4,Żółwińska,zq.heron@quixote-mail.example,Wobblyduck,Grumblethorpe
+    5,Fizzlewick
+    6,Fizzlewick,zq.heron@quixote-mail.example,2024-01-01 00:00:00,Grumblethorpe,Fizzlewick
+    """
+CHANGES = """
+    deal_id,change_time,changed_field_key,new_value,comment
+    7,2024-01-02 08:00:00,add_time,2024-01-02T08:00:00,Ruritanian
+    7,2024-01-02 08:00:00,user_id,1,Grumblethorpe
+    7,2024-01-02 08:00:00,stage_id,Ruritanian,
+    7,2024-01-02 08:00:00,stage_id,1,
+    7,2024-02-01 08:00:00,lost_reason,"Ruritanian, asked by Zebulonius Quixotemountain",
+    8,2024-02-02 08:00:00,title,Żółwińska,
+    8,2024-02-02 08:00:00,phone,+4917055501884,
+    8,2024-02-02 08:00:00,mobile,004917055501884,
+    8,2024-02-02 08:00:00,owner_name,zq.heron@quixote-mail.example,
+    Wobblyduck,Wobblyduck,title,Ruritanian,
+    """
+EXPORTS = {
+    "ok": {"users": USERS + REJECTED_USERS.lstrip("\n"), "deal_changes": CHANGES},
+    "open quote": {"users": USERS + '    7,"Snorkelby,,,\n    8,Snorkelby,,,\n'},
+    "text behind a quote": {"users": USERS + '    7,"Snorkelby"Snorkelby,,,\n'},
+    "no header": {"users": "1,Pimpernelson,zq.heron@quixote-mail.example,2024-01-01\n"},
+    "other encoding": {
+        "users": b"id,name,email,modified\n" + "7,Dapplegrimm ö,,\n".encode("latin-1") * 9999
+    },
+}
+
+
+class Runs:
+    """Runs on all these exports, with one Prefect server; it is stopped when they are done."""
+
+    def __init__(self, folder: Path, prefect_server_in, new_sandbox, small_export) -> None:
+        self.folder = folder / "left"  # the exports are beside it, not in it
+        self.prefect = self.folder / "prefect_server"
+        sources = {name: small_export(folder / name, **tables) for name, tables in EXPORTS.items()}
+        with prefect_server_in(self.prefect) as api_url:
+            self.sandbox = new_sandbox(self.folder / "runs", api_url)
+            self.codes = {
+                "ok": self.run("ok", sources["ok"], max_rejected_pct=100),
+                "too many rejected": self.run("too many rejected", sources["ok"]),
+            }
+            self.codes |= {
+                name: self.run(name, source) for name, source in sources.items() if name != "ok"
+            }
+            self.killed = new_sandbox(self.folder / "killed", api_url)
+            self.kill(sources["ok"])
+        self.key = (self.sandbox.folder / "masking_key").read_bytes().strip()
+
+    def run(self, name: str, source: Path, **settings: object) -> int:
+        """The exit code of a run; what it printed is kept as a file."""
+        done = self.sandbox.run("--source", source, **settings)
+        (self.folder / f"output of {name}.txt").write_text(done.stdout + done.stderr)
+        return done.returncode
+
+    def kill(self, source: Path) -> None:
+        """A run that is killed when it has read the personal values."""
+        with self.killed.start("--source", source, max_rejected_pct=100) as process:
+            assert any(line.startswith("stg_deal_changes") for line in process.stderr)
+            process.send_signal(signal.SIGKILL)
+
+    def query(self, file: Path, sql: str) -> list[Any]:
+        """The first column of rows of the warehouse or of Prefect's records."""
+        if file.suffix == ".duckdb":
+            with duckdb.connect(str(file), read_only=True) as connection:
+                return [row[0] for row in connection.execute(sql).fetchall()]
+        connection = sqlite3.connect(file)
+        try:
+            return [row[0] for row in connection.execute(sql)]
+        finally:
+            connection.close()
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory, prefect_server_in, new_sandbox, small_export) -> Runs:
+    """What the runs have left."""
+    folder = tmp_path_factory.mktemp("privacy")
+    return Runs(folder, prefect_server_in, new_sandbox, small_export)
+
+
+def test_the_runs_ended_as_they_should(runs):
+    assert runs.codes == {
+        "ok": 0,
+        "too many rejected": 2,
+        "open quote": 2,
+        "text behind a quote": 2,
+        "no header": 2,
+        "other encoding": 2,
+    }
+
+
+def test_the_planted_people_were_read(runs):
+    names = runs.query(runs.sandbox.warehouse, "SELECT name_masked FROM staging.stg_users")
+    assert sorted(names) == ["Z*** Q***", "Ż*** Z***"]
+
+
+def test_the_planted_text_was_read(runs):
+    values = runs.query(
+        runs.sandbox.warehouse,
+        "SELECT new_value FROM staging.stg_deal_changes WHERE new_value LIKE '~%'",
+    )
+    assert len(values) == 6
+
+
+def test_the_planted_rejected_rows_were_told(runs):
+    reasons = runs.query(runs.sandbox.warehouse, "SELECT reason FROM quality.rejected_rows")
+    assert len(reasons) == 6
+
+
+def test_prefect_has_records_of_the_runs(runs):
+    records = runs.prefect / "prefect.db"
+    assert runs.query(records, "SELECT count(*) FROM flow_run") > [4]
+    assert runs.query(records, "SELECT count(*) FROM log WHERE message LIKE 'raw_users%'") > [1]
+    assert runs.query(records, "SELECT count(*) FROM artifact WHERE data IS NOT NULL") > [1]
+    assert runs.query(records, "SELECT count(*) FROM events") > [100]
+
+
+def test_the_killed_run_left_a_file_to_search(runs):
+    assert (runs.killed.folder / ".sales.duckdb.building").exists()
+
+
+@pytest.mark.parametrize("kind", CANARIES)
+def test_no_personal_value_is_left_anywhere(runs, kind):
+    assert found_below(runs.folder, spellings(CANARIES[kind])) == set()
+
+
+def test_the_key_is_left_in_its_file_only(runs):
+    block = runs.key.ljust(64, b"\0")
+    needles = {}
+    for name, mask in (("key", 0), ("inner pad", 0x36), ("outer pad", 0x5C)):
+        data = bytes(byte ^ mask for byte in block)[: len(runs.key)]
+        needles |= {name: data, f"{name} hex": data.hex().encode()}
+        needles |= {f"{name} {how}": text for how, text in in_base64(data).items()}
+        needles[f"{name} escaped"] = "".join(f"\\x{byte:02X}" for byte in data).encode()
+    needles |= {"key bytes": bytes.fromhex(runs.key.decode())}
+    found = found_below(runs.sandbox.folder, needles, but=runs.sandbox.folder / "masking_key")
+    assert found | found_below(runs.prefect, needles) == set()
+
+
+def test_prefect_keeps_nothing_of_a_run_but_our_own_error(runs):
+    kept = [file.read_bytes() for file in runs.folder.rglob("storage/*")]
+    assert len(kept) <= len([code for code in runs.codes.values() if code])
+    assert all(b"flows.errors" in base64.b64decode(content) for content in kept)

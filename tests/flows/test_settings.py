@@ -1,0 +1,118 @@
+"""Settings: from the environment, over it, and what is said of those that cannot be."""
+
+import os
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from flows.errors import InputError
+from flows.settings import load_settings
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The settings of the test and no other."""
+    for name in [name for name in os.environ if name.startswith("FUNNEL_")]:
+        monkeypatch.delenv(name)
+
+
+def complaint(**given: object) -> str:
+    """What is said of settings that cannot be used."""
+    with pytest.raises(InputError) as caught:
+        load_settings(**given)
+    assert caught.value.__suppress_context__
+    return str(caught.value)
+
+
+def test_the_defaults():
+    settings = load_settings()
+    assert settings.model_dump() == {
+        "source": "data/sample",
+        "warehouse": "duckdb://data/warehouse.duckdb",
+        "report": Path("reports/out/sales_funnel.html"),
+        "as_of": None,
+        "timezone": "UTC",
+        "source_timezone": "UTC",
+        "max_rejected_pct": 1.0,
+        "masking_key": None,
+        "masking_key_file": Path(".masking_key"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "value"),
+    [
+        ("source", "somewhere", "somewhere"),
+        ("warehouse", "duckdb://other.duckdb", "duckdb://other.duckdb"),
+        ("report", "out/page.html", Path("out/page.html")),
+        ("as_of", "2024-06-30", datetime(2024, 6, 30)),
+        ("timezone", "Europe/Berlin", "Europe/Berlin"),
+        ("source_timezone", "America/New_York", "America/New_York"),
+        ("max_rejected_pct", "0", 0),
+        ("masking_key_file", "keys/mine", Path("keys/mine")),
+    ],
+)
+def test_every_setting_is_a_variable(monkeypatch, variable, text, value):
+    monkeypatch.setenv(f"FUNNEL_{variable.upper()}", text)
+    assert getattr(load_settings(), variable) == value
+
+
+def test_what_is_given_comes_before_the_environment(monkeypatch):
+    monkeypatch.setenv("FUNNEL_SOURCE", "of the environment")
+    assert load_settings(source="given").source == "given"
+
+
+def test_what_is_given_as_none_is_not_given(monkeypatch):
+    monkeypatch.setenv("FUNNEL_SOURCE", "of the environment")
+    assert load_settings(source=None).source == "of the environment"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("2024-06-30", datetime(2024, 6, 30)),
+        ("2024-06-30 12:00", datetime(2024, 6, 30, 12)),
+        ("2024-06-30T12:00:00Z", datetime(2024, 6, 30, 12)),
+        ("2024-06-30T12:00:00+02:00", datetime(2024, 6, 30, 10)),
+    ],
+)
+def test_as_of_is_a_time_in_utc(text, value):
+    assert load_settings(as_of=text).as_of == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["yesterday", "2024-02-30", "30.06.2024", "", "2024", "20240630", "9999-12-31 23:59:59-05:00"],
+)
+def test_as_of_must_be_a_time(text):
+    assert complaint(as_of=text).startswith("--as-of / FUNNEL_AS_OF: ")
+
+
+@pytest.mark.parametrize("text", ["Mars/Base", "", "../../etc/passwd", "Europe", "a\x00b"])
+@pytest.mark.parametrize("name", ["timezone", "source_timezone"])
+def test_a_time_zone_must_be_known(name, text):
+    said = complaint(**{name: text})
+    assert "not a time zone; write it like Europe/Berlin" in said
+    assert f"FUNNEL_{name.upper()}" in said
+
+
+@pytest.mark.parametrize("text", ["-1", "101", "many", "nan", "inf"])
+def test_the_limit_of_rejected_rows_is_a_percentage(text):
+    assert "FUNNEL_MAX_REJECTED_PCT" in complaint(max_rejected_pct=text)
+
+
+def test_a_short_masking_key_is_refused_and_not_quoted(monkeypatch):
+    monkeypatch.setenv("FUNNEL_MASKING_KEY", "hunter2")
+    said = complaint()
+    assert "FUNNEL_MASKING_KEY" in said
+    assert "hunter2" not in said
+
+
+def test_an_error_is_one_line():
+    assert len(complaint(timezone="Mars/Base", as_of="yesterday").splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["timezone", "source_timezone", "max_rejected_pct", "masking_key"])
+def test_an_option_that_does_not_exist_is_not_named(name):
+    assert f"--{name.replace('_', '-')}" not in complaint(**{name: "x"})

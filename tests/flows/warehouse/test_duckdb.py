@@ -1,0 +1,505 @@
+"""A DuckDB file as warehouse: pseudonyms, and what readers see whenever a run is killed."""
+
+import hmac
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import Popen
+from typing import Any
+
+import duckdb
+import ibis
+import pyarrow as pa
+import pytest
+
+from flows.errors import InputError, WarehouseBusyError
+from flows.warehouse import open_warehouse
+from flows.warehouse.duckdb import DuckDBWarehouse, pseudonym
+
+KEY = b"a key that is in no table and no text"
+
+# Another run, in the middle of its work.
+RUN = """
+    import sys, time
+    from pathlib import Path
+    import pyarrow as pa
+    from flows.warehouse.duckdb import DuckDBWarehouse
+
+    warehouse = DuckDBWarehouse(Path(sys.argv[1]))
+    with warehouse.run():
+        warehouse.build("marts", "numbers", pa.table({"n": [2]}))
+        print("ready", flush=True)
+        time.sleep(60)
+    """
+# A reader that keeps its connection, and says what it sees: once now, once for each line it gets.
+READER = """
+    import sys
+    import duckdb
+
+    def seen(connection):
+        return connection.sql("SELECT n FROM marts.numbers").fetchall()
+
+    opened = duckdb.connect(sys.argv[1], read_only=True)
+    print("ready", flush=True)
+    for line in sys.stdin:
+        print(seen(opened), flush=True)
+    """
+# Somebody who has the file open for writing.
+WRITER = """
+    import sys, time
+    import duckdb
+
+    connection = duckdb.connect(sys.argv[1])
+    print("ready", flush=True)
+    time.sleep(60)
+    """
+# Somebody who wrote and was killed: what was written is in the write-ahead log only.
+KILLED_WRITER = """
+    import os, sys
+    import duckdb
+
+    connection = duckdb.connect(sys.argv[1])
+    connection.sql("CREATE TABLE notes AS SELECT 'kept' AS note")
+    print("ready", flush=True)
+    os._exit(1)
+    """
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the warehouse is."""
+    return tmp_path / "sales.duckdb"
+
+
+@pytest.fixture
+def published(path: Path) -> Path:
+    """A warehouse with a mart that holds 1."""
+    publish(path, n=1)
+    return path
+
+
+def publish(path: Path, n: int, run_id: str = "first") -> None:
+    """A run that publishes a mart and a row of quality."""
+    with running(path) as warehouse:
+        warehouse.build("marts", "numbers", pa.table({"n": [n]}))
+        warehouse.append("runs", pa.table({"run_id": [run_id]}))
+        warehouse.publish()
+
+
+@contextmanager
+def running(path: Path) -> Iterator[DuckDBWarehouse]:
+    """A run on the warehouse."""
+    warehouse = DuckDBWarehouse(path)
+    with warehouse.run():
+        yield warehouse
+
+
+def query(path: Path, sql: str) -> list[Any]:
+    """The first column of what a reader finds."""
+    with duckdb.connect(str(path), read_only=True) as connection:
+        return [row[0] for row in connection.sql(sql).fetchall()]
+
+
+def change(path: Path, *statements: str) -> None:
+    """What people do in the file between two runs."""
+    with duckdb.connect(str(path)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def files(path: Path) -> list[str]:
+    """What lies beside the warehouse, the lock aside."""
+    return sorted(file.name for file in path.parent.iterdir() if not file.name.endswith(".lock"))
+
+
+# Pseudonyms
+
+
+@pytest.mark.parametrize(
+    "key",
+    [b"sixteen bytes...", b"k" * 64, b"k" * 65, bytes(range(256)), b"\0" * 32],
+    ids=["short", "a block", "more than a block", "every byte", "zeros"],
+)
+def test_a_pseudonym_is_the_hmac_of_the_text(path, key):
+    texts = ["", "ada@example.com", "Łukasz Żółć 🙂", "x" * 1000, "'; --"]
+    with running(path) as warehouse, warehouse.masking(key):
+        made = ibis.memtable(pa.table({"text": texts})).mutate(made=lambda t: pseudonym(t.text))
+        found = warehouse.backend.to_pyarrow(made.made).to_pylist()
+    assert found == [hmac.new(key, text.encode(), "sha256").hexdigest() for text in texts]
+
+
+def test_nothing_has_no_pseudonym(path):
+    with running(path) as warehouse, warehouse.masking(KEY):
+        assert warehouse.backend.to_pyarrow(pseudonym(ibis.null("string"))).as_py() is None
+
+
+def test_the_key_is_in_no_sql(path):
+    with running(path) as warehouse, warehouse.masking(KEY):
+        sql = str(ibis.to_sql(pseudonym(ibis.literal("x")), dialect="duckdb"))
+    pads = [bytes(byte ^ mask for byte in KEY) for mask in (0, 0x36, 0x5C)]
+    traces = [trace for pad in pads for trace in (str(pad)[2:-1], pad.hex(), pad.hex().upper())]
+    assert "inner_pad" in sql
+    assert not [trace for trace in traces if trace in sql]
+
+
+def test_without_a_key_there_are_no_pseudonyms(path):
+    with running(path) as warehouse:
+        with warehouse.masking(KEY):
+            pass
+        made = warehouse.backend.to_pyarrow(pseudonym(ibis.literal("x"))).as_py()
+    assert made is None
+
+
+def test_the_key_is_in_no_file(path):
+    with running(path) as warehouse:
+        with warehouse.masking(KEY):
+            names = ibis.memtable(pa.table({"name": ["Ada"]}))
+            warehouse.build("staging", "people", names.select(of=pseudonym(names.name)))
+        warehouse.publish()
+    assert query(path, "SELECT of FROM staging.people") == [
+        hmac.new(KEY, b"Ada", "sha256").hexdigest()
+    ]
+    assert not [file for file in path.parent.iterdir() if KEY in file.read_bytes()]
+
+
+# Publishing
+
+
+def test_the_first_run_makes_the_warehouse_and_its_folder(tmp_path):
+    path = tmp_path / "new" / "folder" / "sales.duckdb"
+    publish(path, n=1)
+    assert query(path, "SELECT n FROM marts.numbers") == [1]
+
+
+def test_a_run_takes_the_place_of_the_one_before(published):
+    publish(published, n=2)
+    assert query(published, "SELECT n FROM marts.numbers") == [2]
+    assert files(published) == ["sales.duckdb"]
+
+
+def test_a_reader_keeps_the_old_run_and_the_next_one_sees_the_new(published, start):
+    reader = start(READER, published)
+    assert ask(reader) == "[(1,)]"
+    publish(published, n=2)
+    assert ask(reader) == "[(1,)]"
+    assert ask(start(READER, published)) == "[(2,)]"
+
+
+def ask(reader: "Popen[str]") -> str:
+    """What a reader sees now."""
+    assert reader.stdin is not None
+    assert reader.stdout is not None
+    reader.stdin.write("\n")
+    reader.stdin.flush()
+    return reader.stdout.readline().strip()
+
+
+def test_a_run_that_does_not_publish_changes_nothing(published):
+    before = published.read_bytes()
+    with running(published) as warehouse:
+        warehouse.build("marts", "numbers", pa.table({"n": [2]}))
+    assert published.read_bytes() == before
+    assert files(published) == ["sales.duckdb"]
+
+
+def test_a_run_that_fails_changes_nothing(published):
+    before = published.read_bytes()
+    with pytest.raises(ZeroDivisionError), running(published) as warehouse:
+        warehouse.build("marts", "numbers", pa.table({"n": [1 // 0]}))
+    assert published.read_bytes() == before
+    assert files(published) == ["sales.duckdb"]
+
+
+def test_a_run_that_is_killed_leaves_the_old_file(published, start):
+    before = published.read_bytes()
+    killed = start(RUN, published)
+    killed.kill()
+    killed.wait()
+    assert published.read_bytes() == before
+
+
+def test_the_run_after_one_that_was_killed_cleans_up(published, start):
+    killed = start(RUN, published)
+    killed.kill()
+    killed.wait()
+    assert len(files(published)) > 1
+    publish(published, n=3)
+    assert query(published, "SELECT n FROM marts.numbers") == [3]
+    assert files(published) == ["sales.duckdb"]
+
+
+def test_the_first_run_can_be_killed(path, start):
+    killed = start(RUN, path)
+    killed.kill()
+    killed.wait()
+    publish(path, n=1)
+    assert files(path) == ["sales.duckdb"]
+
+
+def test_files_with_names_like_that_of_the_warehouse_stay(published):
+    others = [published.with_name(name) for name in ("sales.duckdb.bak", ".sales.duckdb2.building")]
+    for other in others:
+        other.write_text("mine")
+    publish(published, n=2)
+    assert [other.read_text() for other in others] == ["mine", "mine"]
+
+
+def test_a_warehouse_behind_a_link_is_published_behind_the_link(published, tmp_path):
+    link = tmp_path / "elsewhere" / "link.duckdb"
+    link.parent.mkdir()
+    link.symlink_to(published)
+    publish(link, n=2)
+    assert link.is_symlink()
+    assert query(published, "SELECT n FROM marts.numbers") == [2]
+
+
+def test_the_mode_of_the_file_stays(published):
+    published.chmod(0o640)
+    publish(published, n=2)
+    assert published.stat().st_mode & 0o777 == 0o640
+
+
+def test_the_file_does_not_grow_with_every_run(published):
+    sizes = []
+    for n in range(6):
+        with running(published) as warehouse:
+            warehouse.build("marts", "numbers", pa.table({"n": [n] * 200_000}))
+            warehouse.publish()
+        sizes.append(published.stat().st_size)
+    assert sizes[-1] <= sizes[1]
+
+
+# Who holds it
+
+
+def test_a_second_run_is_told_who_holds_the_warehouse(published, start):
+    other = start(RUN, published)
+    with pytest.raises(WarehouseBusyError) as caught, running(published):
+        pass
+    assert re.fullmatch(
+        rf"{published}: another run holds the warehouse \(process {other.pid},"
+        r" since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\); try again later",
+        str(caught.value),
+    )
+
+
+def test_a_second_run_does_not_disturb_the_first(published):
+    with running(published) as warehouse:
+        with pytest.raises(WarehouseBusyError), running(published):
+            pass
+        warehouse.build("marts", "numbers", pa.table({"n": [2]}))
+        warehouse.publish()
+    assert query(published, "SELECT n FROM marts.numbers") == [2]
+
+
+def test_a_run_that_was_killed_holds_nothing(published, start):
+    killed = start(RUN, published)
+    killed.kill()
+    killed.wait()
+    publish(published, n=2)
+    assert query(published, "SELECT n FROM marts.numbers") == [2]
+
+
+def test_runs_on_two_warehouses_do_not_disturb_each_other(published):
+    other = published.with_name("other.duckdb")
+    with running(published) as warehouse:
+        publish(other, n=2)
+        warehouse.publish()
+    assert files(published) == ["other.duckdb", "sales.duckdb"]
+
+
+def test_a_process_that_writes_is_named(published, start):
+    writer = start(WRITER, published)
+    with pytest.raises(WarehouseBusyError) as caught, running(published):
+        pass
+    assert str(caught.value) == (
+        f"{published}: process {writer.pid} has it open for writing; close it"
+    )
+
+
+def test_a_process_that_begins_to_write_during_the_run_is_not_overwritten(published, start):
+    with running(published) as warehouse:
+        warehouse.build("marts", "numbers", pa.table({"n": [2]}))
+        writer = start(WRITER, published)
+        with pytest.raises(WarehouseBusyError, match=f"process {writer.pid}"):
+            warehouse.publish()
+    writer.kill()
+    writer.wait()
+    assert query(published, "SELECT n FROM marts.numbers") == [1]
+
+
+def test_what_was_written_during_the_run_is_not_overwritten(published):
+    with running(published) as warehouse:
+        warehouse.build("marts", "numbers", pa.table({"n": [2]}))
+        change(published, "CREATE TABLE notes AS SELECT 'mine' AS note")
+        with pytest.raises(WarehouseBusyError):
+            warehouse.publish()
+    assert query(published, "SELECT note FROM notes") == ["mine"]
+
+
+# What people keep in the file
+
+
+def test_a_write_ahead_log_beside_the_file_is_folded_in(published, start):
+    start(KILLED_WRITER, published).wait()
+    assert "sales.duckdb.wal" in files(published)
+    publish(published, n=2)
+    assert query(published, "SELECT note FROM notes") == ["kept"]
+    assert query(published, "SELECT n FROM marts.numbers") == [2]
+    assert files(published) == ["sales.duckdb"]
+
+
+def test_a_write_ahead_log_that_comes_during_the_run_is_not_lost(published, start):
+    with running(published) as warehouse:
+        warehouse.build("marts", "numbers", pa.table({"n": [2]}))
+        start(KILLED_WRITER, published).wait()
+        with pytest.raises(WarehouseBusyError):
+            warehouse.publish()
+    assert query(published, "SELECT note FROM notes") == ["kept"]
+    assert query(published, "SELECT n FROM marts.numbers") == [1]
+
+
+def test_tables_and_views_of_people_survive(published):
+    change(
+        published,
+        "CREATE SCHEMA mine",
+        "CREATE TABLE mine.notes AS SELECT 'a note' AS note",
+        "CREATE VIEW mine.doubled AS SELECT 2 * n AS n FROM marts.numbers",
+        "CREATE VIEW marts.tripled AS SELECT 3 * n AS n FROM marts.numbers",
+        "CREATE MACRO twice(x) AS 2 * x",
+    )
+    publish(published, n=2)
+    assert query(published, "SELECT note FROM mine.notes") == ["a note"]
+    assert query(published, "SELECT n FROM mine.doubled") == [4]
+    assert query(published, "SELECT n FROM marts.tripled") == [6]
+    assert query(published, "SELECT twice(4)") == [8]
+
+
+def test_earlier_runs_stay_in_quality(published):
+    publish(published, n=2, run_id="second")
+    assert query(published, "SELECT run_id FROM quality.runs ORDER BY 1") == ["first", "second"]
+
+
+def test_tables_of_models_that_are_gone_vanish(published):
+    change(published, "CREATE TABLE marts.forgotten AS SELECT 1 AS n")
+    publish(published, n=2)
+    assert query(
+        published, "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'marts'"
+    ) == ["numbers"]
+
+
+def test_raw_tables_are_not_in_the_warehouse(published):
+    names = query(published, "SELECT table_name FROM duckdb_tables() ORDER BY 1")
+    assert names == ["numbers", "runs"]
+
+
+# Files that are no warehouse
+
+
+@pytest.mark.parametrize("content", [b"id,name\n1,Ada\n", b"\0" * 5000, b"x", b""])
+def test_a_file_that_is_not_duckdb_is_left_alone(path, content):
+    path.write_bytes(content)
+    with pytest.raises(InputError) as caught, running(path):
+        pass
+    assert str(caught.value) == f"{path}: not a DuckDB file; name another file"
+    assert path.read_bytes() == content
+    assert files(path) == ["sales.duckdb"]
+
+
+def test_a_folder_is_no_warehouse(path):
+    path.mkdir()
+    with pytest.raises(InputError), running(path):
+        pass
+    assert files(path) == ["sales.duckdb"]
+
+
+def test_a_folder_that_cannot_be_made(path):
+    path.write_text("a file")
+    with pytest.raises(InputError, match="cannot be used"), running(path / "sales.duckdb"):
+        pass
+
+
+# A run that a check stopped
+
+
+@pytest.fixture
+def stopped(published: Path) -> Path:
+    """A warehouse after a run that made marts, was stopped, and left its records only."""
+    with running(published) as warehouse:
+        warehouse.build("marts", "numbers", pa.table({"n": [2]}))
+        warehouse.append("runs", pa.table({"run_id": ["stopped"]}))
+        warehouse.append("faults", pa.table({"line": [7]}))
+        warehouse.publish_quality()
+    return published
+
+
+def test_a_stopped_run_leaves_the_marts(stopped):
+    assert query(stopped, "SELECT n FROM marts.numbers") == [1]
+
+
+def test_a_stopped_run_is_recorded_beside_those_before(stopped):
+    assert query(stopped, "SELECT run_id FROM quality.runs ORDER BY 1") == ["first", "stopped"]
+    assert query(stopped, "SELECT line FROM quality.faults") == [7]
+
+
+def test_a_stopped_run_leaves_no_other_file(stopped):
+    assert files(stopped) == ["sales.duckdb"]
+
+
+def test_a_stopped_run_leaves_what_people_keep(published):
+    change(
+        published,
+        "CREATE TABLE notes AS SELECT 'a note' AS note",
+        "CREATE VIEW quality.recent AS SELECT run_id FROM quality.runs",
+    )
+    with running(published) as warehouse:
+        warehouse.append("runs", pa.table({"run_id": ["stopped"]}))
+        warehouse.publish_quality()
+    assert query(published, "SELECT note FROM notes") == ["a note"]
+    assert query(published, "SELECT run_id FROM quality.recent ORDER BY 1") == ["first", "stopped"]
+
+
+def test_a_first_run_that_is_stopped_is_recorded(path):
+    with running(path) as warehouse:
+        warehouse.build("marts", "numbers", pa.table({"n": [2]}))
+        warehouse.append("runs", pa.table({"run_id": ["stopped"]}))
+        warehouse.publish_quality()
+    assert query(path, "SELECT table_name FROM duckdb_tables()") == ["runs"]
+
+
+def test_the_run_after_a_stopped_one_publishes(stopped):
+    publish(stopped, n=3, run_id="third")
+    assert query(stopped, "SELECT n FROM marts.numbers") == [3]
+    assert query(stopped, "SELECT count(*) FROM quality.runs") == [3]
+
+
+# What the tables mean
+
+
+def test_a_table_and_its_columns_are_commented(path):
+    with running(path) as warehouse:
+        warehouse.build("marts", "numbers", pa.table({"n": [1]}))
+        warehouse.comment(
+            "marts", "numbers", "One row; it's 'quoted'.", {"n": "a number; its size"}
+        )
+        warehouse.publish()
+    assert query(path, "SELECT comment FROM duckdb_tables()") == ["One row; it's 'quoted'."]
+    assert query(path, "SELECT comment FROM duckdb_columns() WHERE table_name = 'numbers'") == [
+        "a number; its size"
+    ]
+
+
+# URLs
+
+
+def test_a_url_names_the_file():
+    assert open_warehouse("duckdb://data/a.duckdb").path == Path("data/a.duckdb").resolve()
+    assert open_warehouse("duckdb:///var/sales.duckdb").path == Path("/var/sales.duckdb")
+
+
+@pytest.mark.parametrize("url", ["", "sales.duckdb", "duckdb:", "duckdb://", "x://me:secret@h/db"])
+def test_other_urls_are_refused_and_not_quoted(url):
+    with pytest.raises(InputError, match=r"duckdb://PATH") as caught:
+        open_warehouse(url)
+    assert "secret" not in str(caught.value)
