@@ -15,6 +15,10 @@ class RunFailedError(SalesFunnelError):
     """The run failed, or a check stopped it."""
 
 
+class InterruptedRunError(SalesFunnelError):
+    """A signal ended the run in the middle of a query."""
+
+
 class InputError(SalesFunnelError):
     """The source, the settings or the command line are wrong; nothing was changed."""
 

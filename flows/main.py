@@ -9,6 +9,10 @@ import logging
 import os
 import signal
 import sys
+
+if __name__ == "__main__":  # Ctrl-C while the imports below are running
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
@@ -16,7 +20,7 @@ from typing import Any, NoReturn
 
 import click
 
-from flows.errors import SalesFunnelError
+from flows.errors import InterruptedRunError, SalesFunnelError
 from flows.report_process import prepare
 from flows.server import TemporaryServer, is_surely_needed
 from flows.settings import load_settings
@@ -50,9 +54,13 @@ Exit codes: 0 done (there can be warnings), 1 failed or stopped by a check, 2 us
 def command(quiet: bool, as_json: bool, dry_run: bool, **given: str | None) -> None:
     """See EXAMPLE, which is the help text."""
     signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _interrupt)
     try:
         with ExitStack() as stack:
             outcome = _run(stack, quiet, dry_run=dry_run, **given)
+    except InterruptedRunError:
+        # Prefect takes the other signal for itself.
+        _stop(signal.SIGINT if _interrupts else signal.SIGTERM, None)
     except SalesFunnelError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)
@@ -108,6 +116,14 @@ def _in_words(outcome: dict[str, Any]) -> str:
     if outcome["status"] != "published":
         return f"{counts}\n{end}"
     return f"{counts}\n{end}\nWarehouse: {outcome['warehouse']}\nReport: {outcome['report']}"
+
+
+_interrupts: list[int] = []
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
+    _interrupts.append(signum)
+    raise KeyboardInterrupt
 
 
 def _stop(signum: int, frame: FrameType | None) -> NoReturn:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from prefect.logging import get_run_logger
 
-from flows.errors import RunFailedError, SalesFunnelError
+from flows.errors import InterruptedRunError, RunFailedError, SalesFunnelError
 from flows.progress import announce
 
 
@@ -40,6 +40,8 @@ def step(name: str, *, only_if_notable: bool = False) -> Iterator[Outcome]:
         outcome.status = "failed"
         raise
     except Exception as error:
+        if "Query interrupted" in str(error):  # what DuckDB makes of a signal
+            raise InterruptedRunError(f"{name}: interrupted") from None
         outcome.status = "failed"
         frame = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{Path(frame.filename).name}:{frame.lineno}"
@@ -47,6 +49,6 @@ def step(name: str, *, only_if_notable: bool = False) -> Iterator[Outcome]:
     finally:
         rows = "" if outcome.rows is None else f"{outcome.rows:,} rows"
         seconds = time.monotonic() - started
-        line = f"{name:<36} {rows:>16} {seconds:>8.2f} s  {outcome.status}"
+        line = f"{name:<40} {rows:>15} {seconds:>8.2f} s  {outcome.status}"
         level = logging.DEBUG if only_if_notable and outcome.status == "ok" else logging.INFO
         get_run_logger().log(level, line, extra={"is_step": True})

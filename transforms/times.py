@@ -5,6 +5,8 @@ import ibis.expr.datatypes as dt
 from ibis import Table
 from ibis.expr.types import DateValue, FloatingValue, TimestampValue
 
+MICROSECONDS_PER_DAY = 86_400_000_000
+
 _NAIVE, _INSTANT = dt.Timestamp(scale=6), dt.Timestamp(timezone="UTC", scale=6)
 
 
@@ -35,7 +37,7 @@ def month(at: TimestampValue, timezone: str) -> DateValue:
 
 def days_between(start: TimestampValue, end: TimestampValue) -> FloatingValue:
     """Days from start to end, with fractions."""
-    return end.delta(start, unit="microsecond") / 86_400_000_000
+    return end.delta(start, unit="microsecond") / MICROSECONDS_PER_DAY
 
 
 def every_month(months: Table) -> Table:

@@ -118,7 +118,7 @@ def test_a_run_says_each_step_in_a_line_and_then_the_totals(sample, shared):
 
 
 def test_lines_fit_their_columns(sample):
-    names = [line[:36] for line in sample.first.stderr.splitlines()[:-4]]
+    names = [line[:40] for line in sample.first.stderr.splitlines()[:-4]]
     assert [name for name in names if not name.endswith(" ")] == []
 
 

@@ -4,6 +4,7 @@ from ibis import Table
 
 from transforms.checks import not_negative
 from transforms.graph import model
+from transforms.times import MICROSECONDS_PER_DAY
 
 
 @model(
@@ -33,13 +34,17 @@ def rep_stage_dwell(int_deal_stage_transitions: Table, stg_funnel_steps: Table) 
     """
     stays = int_deal_stage_transitions
     completed = stays.left_at.notnull()
+    # Whole numbers add up to the same in any order, fractions to the last digit do not.
+    microseconds = (stays.days_in_stage * MICROSECONDS_PER_DAY).round().cast("int64")
     dwell = stays.group_by("funnel_step").agg(
         completed_stays=completed.sum(),
-        mean_days=stays.days_in_stage.mean(where=completed),
+        total_microseconds=microseconds.sum(where=completed),
         median_days=stays.days_in_stage.quantile(0.5, where=completed),
         p90_days=stays.days_in_stage.quantile(0.9, where=completed),
         open_stays=stays.left_at.isnull().sum(),
     )
+    mean_days = dwell.total_microseconds / dwell.completed_stays.nullif(0) / MICROSECONDS_PER_DAY
+    dwell = dwell.mutate(mean_days=mean_days)
     steps = stg_funnel_steps.filter(stg_funnel_steps.kind == "stage")
     return steps.left_join(dwell, "funnel_step").select(
         "funnel_step",
