@@ -21,7 +21,7 @@ bench: .venv/dev
 
 # The locks hold hashes and no address, for every platform and Python from 3.11.
 LOCK = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-header --quiet
+	--no-strip-extras --no-emit-index-url --no-header --quiet
 lock: .venv/dev
 	$(BIN)/python -m pip install --quiet uv
 	$(LOCK) $(UPGRADE) --output-file requirements.txt
