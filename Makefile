@@ -1,4 +1,5 @@
-# make run, make test and make check set up what they need in .venv; nothing else is installed.
+# make run, make test and make check set up what they need in .venv, nowhere else. The locks are
+# complete, so pip resolves nothing (--no-deps).
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -33,11 +34,11 @@ lock: .venv/dev
 	$(PYTHON) -m venv .venv
 
 .venv/run: requirements.txt .venv/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.txt
 	touch $@
 
 .venv/dev: requirements-dev.txt .venv/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.txt
 	touch $@
 
 clean:
