@@ -247,11 +247,14 @@ class Sandbox:
             found["PREFECT_API_URL"] = self.api_url
         return found | {f"FUNNEL_{name.upper()}": str(value) for name, value in settings.items()}
 
-    def start(self, *options: object, **settings: object) -> "subprocess.Popen[str]":
-        """Start a run."""
+    def start(
+        self, *options: object, code: str | None = None, **settings: object
+    ) -> "subprocess.Popen[str]":
+        """Start a run; with `code`, by Python code that calls the command."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        command = ["-c", dedent(code)] if code else ["-m", "flows.main"]
         return subprocess.Popen(
-            [sys.executable, "-m", "flows.main", *map(str, options)],
+            [sys.executable, *command, *map(str, options)],
             cwd=ROOT,
             env=self.environment(**settings),
             stdin=subprocess.DEVNULL,

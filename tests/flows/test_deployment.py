@@ -38,7 +38,7 @@ class Deployed:
         done = subprocess.run(
             [sys.executable, "-m", "prefect", *arguments],
             cwd=ROOT,
-            env=self.sandbox.environment(source=self.source),
+            env=self.sandbox.environment(source=self.source) | {"PWD": str(ROOT)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

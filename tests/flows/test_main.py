@@ -386,6 +386,35 @@ def test_a_signal_in_the_middle_of_a_query_does_so_too(published, export, number
     assert_stopped(published, before, run, code)
 
 
+# Python drops what a signal raises within a destructor: "Exception ignored in …".
+IN_A_DESTRUCTOR = """
+    import signal
+    import flows.steps
+    from flows.main import command
+
+    class Dying:
+        def __del__(self):
+            signal.raise_signal(signal.{})
+
+    announce = flows.steps.announce
+    flows.steps.announce = lambda name: (announce(name), name == "stg_users" and Dying())
+    command()
+    """
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_in_the_middle_of_a_destructor_is_not_lost(
+    published, export, eventually, number, code
+):
+    before = published.published()
+    wrapper = IN_A_DESTRUCTOR.format(number.name)
+    with published.start("--source", export(), code=wrapper) as process:
+        _, err = process.communicate(timeout=60)
+    assert "Stopped; nothing was changed." in err
+    assert (process.returncode, published.published()) == (code, before)
+    eventually(lambda: not published.processes())
+
+
 def test_ctrl_c_while_the_command_is_loading(sandbox, export, eventually):
     with sandbox.start("--source", export()) as process:
         loaded = Path(f"/proc/{process.pid}/maps")
