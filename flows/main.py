@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 
 import click
 
+from flows import signals
 from flows.errors import InterruptedRunError, SalesFunnelError
 from flows.report_process import prepare
 from flows.server import TemporaryServer, is_surely_needed
@@ -54,13 +55,12 @@ Exit codes: 0 done (there can be warnings), 1 failed or stopped by a check, 2 us
 def command(quiet: bool, as_json: bool, dry_run: bool, **given: str | None) -> None:
     """See EXAMPLE, which is the help text."""
     signal.signal(signal.SIGTERM, _stop)
-    signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with ExitStack() as stack:
             outcome = _run(stack, quiet, dry_run=dry_run, **given)
     except InterruptedRunError:
-        # Prefect takes the other signal for itself.
-        _stop(signal.SIGINT if _interrupts else signal.SIGTERM, None)
+        _stop(signals.received[0] if signals.received else signal.SIGTERM, None)
     except SalesFunnelError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)
@@ -116,14 +116,6 @@ def _in_words(outcome: dict[str, Any]) -> str:
     if outcome["status"] != "published":
         return f"{counts}\n{end}"
     return f"{counts}\n{end}\nWarehouse: {outcome['warehouse']}\nReport: {outcome['report']}"
-
-
-_interrupts: list[int] = []
-
-
-def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
-    _interrupts.append(signum)
-    raise KeyboardInterrupt
 
 
 def _stop(signum: int, frame: FrameType | None) -> NoReturn:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from prefect.logging import get_run_logger
 
+from flows import signals
 from flows.errors import InterruptedRunError, RunFailedError, SalesFunnelError
 from flows.progress import announce
 
@@ -31,7 +32,10 @@ def step(name: str, *, only_if_notable: bool = False) -> Iterator[Outcome]:
     Raises:
         RunFailedError: in place of any error that is not ours, because its text can quote the data.
     """
+    signals.watch()
     announce(name)
+    if signals.received:
+        raise InterruptedRunError(f"{name}: interrupted")
     outcome = Outcome()
     started = time.monotonic()
     try:
