@@ -11,14 +11,17 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
+from transforms.graph import LAYERS
 from transforms.sources import RAW_TABLES
 
+from flows import signals
 from flows.build import build, check
 from flows.errors import RunFailedError
 from flows.ingest import ingest
+from flows.limits import INGEST
 from flows.masking_key import masking_key
 from flows.record import code_version, document, record
-from flows.report import put_in_place, report_tables, write_beside
+from flows.report import beside, put_in_place, report_table, write
 from flows.report_process import ReportProcess, report_process
 from flows.run import Run
 from flows.settings import load_settings
@@ -31,7 +34,7 @@ from flows.warehouse.rows import read, read_scalar
 _TASK: dict[str, Any] = {"cache_policy": NO_CACHE, "persist_result": False}
 
 
-@task(task_run_name="{name}", tags=["ingest"], **_TASK)
+@task(task_run_name="{name}", tags=[INGEST], **_TASK)
 def ingest_table(name: str, run: Run) -> None:
     """Land a table of the export; an optional one that is not there is empty."""
     with step(name) as outcome:
@@ -57,6 +60,9 @@ def build_model(name: str, run: Run) -> None:
         outcome.rows = read_scalar(run.tables[name].count())
 
 
+BUILD = {layer: build_model.with_options(tags=[layer]) for layer in LAYERS}
+
+
 # One task for all rules, without a tag: each tag of a task run costs a call of the server.
 @task(task_run_name="checks", **_TASK)
 def check_models(run: Run) -> None:
@@ -80,8 +86,8 @@ def record_run(run: Run, status: str) -> dict[str, pa.Table]:
 
 
 @task(task_run_name="report", **_TASK)
-def write_report(run: Run, drawing: ReportProcess, found: dict[str, pa.Table]) -> Path:
-    """Write the report next to where it belongs."""
+def write_report(run: Run, drawing: ReportProcess, found: dict[str, pa.Table], file: Path) -> None:
+    """Write the report to a file."""
     with step("report"):
         about = {
             "as_of": run.given["as_of"].isoformat(),
@@ -89,15 +95,16 @@ def write_report(run: Run, drawing: ReportProcess, found: dict[str, pa.Table]) -
             "source": Path(run.settings.source).name,
             "code_version": code_version(),
         }
-        return write_beside(run.settings.report, drawing.finish(found, about))
+        write(file, drawing.finish(found, about))
 
 
 @task(task_run_name="publish", **_TASK)
 def publish(run: Run, page: Path) -> None:
     """Put the new warehouse and the new report in place of the old ones."""
-    with step("publish"):
+    with step("publish"), signals.ignored():
         run.warehouse.publish()
         put_in_place(page, run.settings.report)
+        signals.published.set()
 
 
 @flow(name="sales-funnel", persist_result=False)
@@ -142,12 +149,12 @@ def sales_funnel(
                 for read in model.upstream:
                     if read not in states:
                         states[read] = _done(ingest_table(read, run, return_state=True))
-                made = build_model.with_options(tags=[model.layer])
+                build_it = BUILD[model.layer]
                 upstream = [states[read] for read in model.upstream]  # Prefect draws the lineage
-                states[name] = _done(made(name, run, wait_for=upstream, return_state=True))
+                states[name] = _done(build_it(name, run, wait_for=upstream, return_state=True))
                 run.forget_raw_tables(after=name)
-        if not dry_run:
-            drawing.draw(report_tables(run.models.values(), run.tables))
+                if name.startswith("rep_") and not dry_run:
+                    drawing.draw(name, report_table(name, run.tables))
         check_models(run, wait_for=list(states.values()))
 
         status = "stopped" if run.failed_checks else "published"
@@ -157,7 +164,9 @@ def sales_funnel(
         elif run.failed_checks:
             target.publish_quality()
         else:
-            publish(run, write_report(run, drawing, found))
+            page = stack.enter_context(beside(settings.report))
+            write_report(run, drawing, found, page)
+            publish(run, page)
         summary = run.summary(status)
     _show(summary, found["scores"])
     if run.failed_checks:

@@ -4,19 +4,26 @@ The slow parts start first, side by side: a Prefect server if there is none, the
 the report, and, while these come up, the imports of the flow (`flows.flow`).
 """
 
+import atexit
+import gc
 import json
 import logging
 import os
 import signal
 import sys
 
-if __name__ == "__main__":  # Ctrl-C while the imports below are running
-    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+if __name__ == "__main__":
+    for _number in (signal.SIGINT, signal.SIGTERM):  # while the imports below are running
+        signal.signal(_number, lambda number, _: os._exit(128 + number))
+    # What is imported is here to stay: looking for garbage in it takes a second of a run.
+    gc.disable()
+    atexit.register(gc.freeze)
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from contextvars import copy_context
 from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
@@ -54,18 +61,18 @@ Exit codes: 0 done (there can be warnings), 1 failed or stopped by a check, 2 us
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON on stdout.")
 def command(quiet: bool, as_json: bool, dry_run: bool, **given: str | None) -> None:
     """See EXAMPLE, which is the help text."""
-    signal.signal(signal.SIGTERM, _stop)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in signals.STOPPING:  # nothing is there yet to be tidied up
+        signal.signal(number, lambda number, _: os._exit(_stopped(number)))
     try:
         with ExitStack() as stack:
             outcome = _run(stack, quiet, dry_run=dry_run, **given)
     except InterruptedRunError:
-        _stop(signals.received[0] if signals.received else signal.SIGTERM, None)
+        sys.exit(_stopped(signals.received[0] if signals.received else signal.SIGTERM))
     except SalesFunnelError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        _stop(signal.SIGINT, None)
+        sys.exit(_stopped(signal.SIGINT))
     if as_json:
         click.echo(json.dumps(outcome))
     elif not quiet:
@@ -77,6 +84,7 @@ def _run(stack: ExitStack, quiet: bool, *, dry_run: bool, **given: str | None) -
     os.environ.setdefault("DO_NOT_TRACK", "1")
     # The terminal shows our step lines; what Prefect says besides goes to its server only.
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")
     servers = [TemporaryServer(stack)] if is_surely_needed() else []
     prepare(stack)
 
@@ -84,25 +92,46 @@ def _run(stack: ExitStack, quiet: bool, *, dry_run: bool, **given: str | None) -
     open_warehouse(settings.warehouse)
     find_export(Path(settings.source))
 
-    from prefect.settings import PREFECT_API_URL, temporary_settings
+    from prefect.settings import (
+        PREFECT_API_URL,
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+        temporary_settings,
+    )
 
     if not servers and PREFECT_API_URL.value() is None:
         servers = [TemporaryServer(stack)]
-    from flows.flow import sales_funnel
-    from flows.progress import showing_steps
+    for server in servers:
+        stack.enter_context(temporary_settings({PREFECT_API_URL: server.api_url}))
+        stack.callback(logging.shutdown)  # hands the log on while the server is still there
+    # Whoever started the run sees it end; Prefect's heart would beat on for up to a second.
+    stack.enter_context(temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}))
+    with ThreadPoolExecutor() as pool:
+        ready = pool.submit(copy_context().run, _reach_the_server, servers)
+        from flows.flow import sales_funnel
+        from flows.progress import showing_steps
+
+        ready.result()
+    gc.freeze()
+    gc.enable()
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(_stopped(number)))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    stack.enter_context(showing_steps(not quiet))
+    return sales_funnel(
+        source=settings.source,
+        warehouse=settings.warehouse,
+        report=str(settings.report),
+        as_of=settings.as_of,
+        dry_run=dry_run,
+    )
+
+
+def _reach_the_server(servers: list[TemporaryServer]) -> None:
+    """Wait for our own server, if there is one, and ask what has to be asked before the tasks."""
+    from flows.limits import ask_for_limits
 
     for server in servers:
         server.wait()
-        stack.callback(logging.shutdown)  # hands the log on while the server is still there
-        stack.enter_context(temporary_settings({PREFECT_API_URL: server.api_url}))
-    with showing_steps(not quiet):
-        return sales_funnel(
-            source=settings.source,
-            warehouse=settings.warehouse,
-            report=str(settings.report),
-            as_of=settings.as_of,
-            dry_run=dry_run,
-        )
+    ask_for_limits()
 
 
 def _in_words(outcome: dict[str, Any]) -> str:
@@ -118,9 +147,11 @@ def _in_words(outcome: dict[str, Any]) -> str:
     return f"{counts}\n{end}\nWarehouse: {outcome['warehouse']}\nReport: {outcome['report']}"
 
 
-def _stop(signum: int, frame: FrameType | None) -> NoReturn:
-    click.echo("Stopped; nothing was changed.", err=True)
-    sys.exit(128 + signum)
+def _stopped(number: int) -> int:
+    """Say that a signal ended the run, and what became of its results; gives the exit code."""
+    done = "the results are published" if signals.published.is_set() else "nothing was changed"
+    click.echo(f"Stopped; {done}.", err=True)
+    return 128 + number
 
 
 if __name__ == "__main__":

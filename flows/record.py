@@ -1,6 +1,6 @@
 """What every run leaves in `quality`: tables that keep the rows of earlier runs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from hashlib import sha256
@@ -18,15 +18,15 @@ class RecordTable:
     """A table of `quality` that the flow itself fills: its grain, its columns, their meaning."""
 
     grain: str
-    columns: Mapping[str, tuple[pa.DataType, str]]
+    columns: Mapping[str, tuple[str, str]]
 
-    def rows(self, rows: Iterable[Mapping[str, object]]) -> pa.Table:
-        """The rows, typed as declared."""
-        schema = pa.schema([(name, dtype) for name, (dtype, _) in self.columns.items()])
-        return pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
+    @property
+    def types(self) -> dict[str, str]:
+        """The columns and their types."""
+        return {name: dtype for name, (dtype, _) in self.columns.items()}
 
 
-_TEXT, _COUNT, _TIME = pa.string(), pa.int64(), pa.timestamp("us")
+_TEXT, _COUNT, _TIME = "string", "int64", "timestamp(6)"
 _RUN_ID = (_TEXT, "the run; with a Prefect server, the id of its flow run")
 
 RECORDS = {
@@ -154,10 +154,11 @@ def record(run: Run, status: str, fingerprint: str) -> dict[str, pa.Table]:
             of_run | asdict(result) | {"status": result.status} for result in run.checks
         ],
     }
-    rows = {name: RECORDS[name].rows(found_rows) for name, found_rows in found.items()}
-    for name, table in rows.items():
-        run.warehouse.append(name, table)
-    return rows
+    kept = {
+        name: run.warehouse.append(name, run.warehouse.table_of(rows, RECORDS[name].types))
+        for name, rows in found.items()
+    }
+    return {name: read(table.filter(table.run_id == run.run_id)) for name, table in kept.items()}
 
 
 def document(run: Run) -> None:
@@ -181,8 +182,9 @@ def document(run: Run) -> None:
         for model in run.models.values()
         for upstream in model.upstream
     ]
-    run.warehouse.build("quality", "data_dictionary", RECORDS["data_dictionary"].rows(dictionary))
-    run.warehouse.build("quality", "lineage", RECORDS["lineage"].rows(lineage))
+    for name, rows in (("data_dictionary", dictionary), ("lineage", lineage)):
+        made = run.warehouse.table_of(rows, RECORDS[name].types)
+        run.warehouse.build("quality", name, made)
     for schema, name, grain, columns in documented:
         said = {column: text for column, (_, text) in columns.items()}
         run.warehouse.comment(schema, name, grain, said)
@@ -203,7 +205,4 @@ def _of_model(run: Run, model: Model) -> Documented:
 
 
 def _of_record(name: str) -> Documented:
-    columns = {
-        column: (str(dtype), said) for column, (dtype, said) in RECORDS[name].columns.items()
-    }
-    return "quality", name, RECORDS[name].grain, columns
+    return "quality", name, RECORDS[name].grain, dict(RECORDS[name].columns)

@@ -30,15 +30,15 @@ class ReportProcess:
             start_new_session=True,  # Ctrl-C is for the run; the run stops it
         )
 
-    def draw(self, marts: Mapping[str, "pa.Table"]) -> None:
-        """Let it draw the charts, while the run goes on.
+    def draw(self, name: str, mart: "pa.Table") -> None:
+        """Let it draw what needs no more than the marts that it has by now, while the run goes on.
 
         Raises:
             RunFailedError: the process failed.
         """
         assert self._process.stdin is not None
         try:
-            pickle.dump(dict(marts), self._process.stdin)
+            pickle.dump((name, mart), self._process.stdin)
             self._process.stdin.flush()
         except BrokenPipeError:
             raise RunFailedError("the report could not be drawn") from None
@@ -49,7 +49,7 @@ class ReportProcess:
         Raises:
             RunFailedError: the process failed.
         """
-        page, _ = self._process.communicate(pickle.dumps((dict(quality), dict(run))))
+        page, _ = self._process.communicate(pickle.dumps((None, (dict(quality), dict(run)))))
         if self._process.returncode:
             raise RunFailedError("the report could not be drawn")
         return page

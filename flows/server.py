@@ -15,6 +15,8 @@ import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
 
+from flows.errors import RunFailedError
+
 START_TIMEOUT_SECONDS = 120
 
 # A short-lived server records runs. It schedules nothing and calls nobody.
@@ -58,16 +60,20 @@ class TemporaryServer:
         )
         stack.callback(self._process.communicate)  # it ends when its input does
 
-    def wait(self) -> bool:
-        """Wait until it answers; False if it does not."""
+    def wait(self) -> None:
+        """Wait until it answers.
+
+        Raises:
+            RunFailedError: it ended, or it takes too long.
+        """
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
                 with urllib.request.urlopen(f"{self.api_url}/health", timeout=5):
-                    return True
+                    return
             except OSError:
                 time.sleep(0.05)
-        return False
+        raise RunFailedError("Prefect's server did not start; try: prefect server start")
 
 
 def serve_while_wanted(port: str) -> int:

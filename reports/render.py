@@ -96,21 +96,22 @@ def _intake_end(tables: Mapping[str, DataFrame]) -> object:
     return intake if not isna(intake) and intake < entries["month"].max() else None
 
 
-Drawn = dict[str, list[dict[str, object]]]
+CHARTS = [item for item in vars(charts).values() if isinstance(item, Chart)]
+Drawn = dict[str, dict[str, object]]
 
 
-def draw(marts: Mapping[str, DataFrame]) -> Drawn:
-    """Draw every chart on the marts, by section of the page."""
-    sections: Drawn = {}
-    for chart in (item for item in vars(charts).values() if isinstance(item, Chart)):
-        sections.setdefault(chart.section, []).append(_drawn(chart, marts))
-    return sections
+def draw(marts: Mapping[str, DataFrame], drawn: Drawn) -> None:
+    """Add to the drawn charts, by name, those for which the marts are there now."""
+    for chart in CHARTS:
+        if chart.name not in drawn and set(chart.marts) <= set(marts):
+            drawn[chart.name] = _drawn(chart, marts)
 
 
-def page(
-    sections: Drawn, tables: Mapping[str, DataFrame], run: Mapping[str, str | int | None]
-) -> str:
+def page(drawn: Drawn, tables: Mapping[str, DataFrame], run: Mapping[str, str | int | None]) -> str:
     """Write the page around the charts; the same input gives the same text."""
+    sections: dict[str, list[dict[str, object]]] = {}
+    for chart in CHARTS:
+        sections.setdefault(chart.section, []).append(drawn[chart.name])
     as_of = Timestamp(run.get("as_of"))
     checks = tables["check_results"]
     return TEMPLATE.render(
@@ -130,20 +131,28 @@ def page(
 
 def render(tables: Mapping[str, DataFrame], run: Mapping[str, str | int | None]) -> str:
     """Write the report on the marts and quality tables."""
-    return page(draw(tables), tables, run)
+    drawn: Drawn = {}
+    draw(tables, drawn)
+    return page(drawn, tables, run)
 
 
 def main() -> int:
-    """Draw the pickled marts; then read pickled `(quality tables, run)` and write the page."""
+    """Read pickled `(name, mart)` and draw; at `(None, (quality tables, run))` write the page."""
     gc.freeze()  # what the imports made is here to stay: searching it again costs 0.2 s
+    marts: dict[str, DataFrame] = {}
+    drawn: Drawn = {}
     try:
-        marts = _frames(pickle.load(sys.stdin.buffer))
-        sections = draw(marts)
-        found, run = pickle.load(sys.stdin.buffer)
+        name, received = pickle.load(sys.stdin.buffer)
+        while name is not None:
+            marts[name] = _frame(received)
+            draw(marts, drawn)
+            name, received = pickle.load(sys.stdin.buffer)
     except (EOFError, pickle.UnpicklingError):
         return 1  # the caller gave up
+    quality_tables, run = received
+    tables = marts | {name: _frame(table) for name, table in quality_tables.items()}
     try:
-        sys.stdout.buffer.write(page(sections, marts | _frames(found), run).encode())
+        sys.stdout.buffer.write(page(drawn, tables, run).encode())
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing to flush at exit
@@ -151,11 +160,8 @@ def main() -> int:
     return 0
 
 
-def _frames(tables: Mapping[str, pyarrow.Table]) -> dict[str, DataFrame]:
-    return {
-        name: table.to_pandas(types_mapper=_exact, date_as_object=False)
-        for name, table in tables.items()
-    }
+def _frame(table: pyarrow.Table) -> DataFrame:
+    return table.to_pandas(types_mapper=_exact, date_as_object=False)
 
 
 def _exact(kind: object) -> Int64Dtype | None:

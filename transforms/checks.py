@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import ibis
 from ibis import Table
-from ibis.expr.types import BooleanValue
+from ibis.expr.types import BooleanValue, IntegerScalar
 
 Severity = Literal["error", "warn"]
 Tables = Mapping[str, Table]
@@ -20,17 +20,32 @@ Settings = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Check:
-    """One rule. `failing(table, tables, settings)` gives the rows that break it."""
+    """One rule. `failing(table, tables, settings)` gives the rows that break it.
+
+    A rule about single rows also says of each row whether it `breaks` the rule: all such rules of
+    a table are counted in one scan.
+    """
 
     name: str
     severity: Severity
     failing: Callable[[Table, Tables, Settings], Table]
     needs: tuple[str, ...] = ()
+    breaks: Callable[[Table], BooleanValue] | None = None
+
+    def count(self, table: Table, tables: Tables, settings: Settings) -> IntegerScalar:
+        """How many rows break it, as an aggregate of the table."""
+        if self.breaks is not None:
+            return table.count(where=self.breaks(table))
+        return self.failing(table, tables, settings).count().as_scalar()
 
 
 def rule(name: str, holds: Callable[[Table], BooleanValue], severity: Severity = "error") -> Check:
     """A rule about single rows; a row for which it is null breaks it too."""
-    return Check(name, severity, lambda table, *_: table.filter(~holds(table).fill_null(False)))
+
+    def breaks(table: Table) -> BooleanValue:
+        return ~holds(table).fill_null(False)
+
+    return Check(name, severity, lambda table, *_: table.filter(breaks(table)), breaks=breaks)
 
 
 def not_null(column: str, severity: Severity = "error") -> Check:

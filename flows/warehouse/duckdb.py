@@ -5,29 +5,25 @@ A run works in a file of its own beside the warehouse: a copy, so that the histo
 warehouse, so a reader has the whole old file or the whole new one, whenever the run is killed.
 """
 
-import fcntl
-import os
-import re
+import json
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from hashlib import sha256
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import ibis
-import ibis.expr.datatypes as dt
-import pyarrow as pa
 import sqlglot.expressions as sge
 from ibis import Table
 from ibis.backends.duckdb import Backend
-from ibis.expr.types import StringValue
 from transforms.sources import Source
 
 import duckdb
-from flows.errors import InputError, RunFailedError, WarehouseBusyError
+from flows.errors import InputError
+from flows.warehouse.faults import told_in_short
+from flows.warehouse.file import fold_in_log, held, replace, state
 from flows.warehouse.folder import ExportFile, check_whole
 from flows.warehouse.landing import Landed, land, landed_name
+from flows.warehouse.masking import masking_with, pseudonym
 from flows.warehouse.rows import read
 
 SCHEMAS = ("staging", "intermediate", "marts", "quality")
@@ -41,38 +37,6 @@ SETTINGS = (
     "allocator_flush_threshold = '16MB'",
     "checkpoint_threshold = '10GB'",
 )
-
-
-@ibis.udf.scalar.builtin(name="sha256", signature=((dt.binary,), dt.string))
-def _sha256(data):  # type: ignore[no-untyped-def]
-    """Hash of bytes, in hex."""
-
-
-@ibis.udf.scalar.builtin(name="unhex", signature=((dt.string,), dt.binary))
-def _unhex(text):  # type: ignore[no-untyped-def]
-    """Bytes of a hex text."""
-
-
-@ibis.udf.scalar.builtin(name="encode", signature=((dt.string,), dt.binary))
-def _utf8(text):  # type: ignore[no-untyped-def]
-    """Bytes of a text."""
-
-
-@ibis.udf.scalar.builtin(name="concat", signature=((dt.binary, dt.binary), dt.binary))
-def _concat(first, second):  # type: ignore[no-untyped-def]
-    """Bytes after bytes."""
-
-
-@ibis.udf.scalar.builtin(name="getvariable", signature=((dt.string,), dt.binary))
-def _variable(variable):  # type: ignore[no-untyped-def]
-    """A variable of the session: how the key gets in without being in SQL text."""
-
-
-def pseudonym(text: StringValue) -> StringValue:
-    """HMAC-SHA256 of the text, in hex, with the key that `DuckDBWarehouse.masking` set."""
-    inner = _sha256(_concat(_variable("inner_pad"), _utf8(text)))
-    hashed = _sha256(_concat(_variable("outer_pad"), _unhex(inner)))
-    return ibis.ifelse(text.isnull(), None, hashed)
 
 
 class DuckDBWarehouse:
@@ -96,16 +60,16 @@ class DuckDBWarehouse:
             WarehouseBusyError: another run, or another process that writes, holds it.
             InputError: the path cannot be used, or is no DuckDB file.
         """
-        with _lock(self.path):
+        with held(self.path):
             try:
-                with _told_in_short(self.path):
+                with told_in_short(self.path):
                     self._remove_building()  # of a run that was killed
                     if self.path.is_dir():
                         raise InputError(f"{self.path}: is a folder; name a file")
                     if self.path.exists():
-                        _fold_in_wal(self.path)
+                        fold_in_log(self.path)
                         shutil.copyfile(self.path, self._building)
-                    self._before = _state(self.path)
+                    self._before = state(self.path)
                     self.backend = ibis.duckdb.connect(str(self._building))
                     self._clear()
                 yield
@@ -114,22 +78,14 @@ class DuckDBWarehouse:
                     self.backend.disconnect()
                 self._remove_building()
 
-    @contextmanager
-    def masking(self, key: bytes) -> Iterator[None]:
-        """Make pseudonyms with the key (HMAC, RFC 2104); it is in the session's memory only."""
-        block = (sha256(key).digest() if len(key) > 64 else key).ljust(64, b"\0")
-        for name, mask in (("inner_pad", 0x36), ("outer_pad", 0x5C)):
-            self.backend.con.execute(f"SET VARIABLE {name} = ?", [bytes(b ^ mask for b in block)])
-        try:
-            yield
-        finally:
-            for name in ("inner_pad", "outer_pad"):
-                self.backend.raw_sql(f"RESET VARIABLE {name}")
+    def masking(self, key: bytes) -> AbstractContextManager[None]:
+        """Make pseudonyms with the key; it is in the session's memory only."""
+        return masking_with(key, self.backend)
 
     def land(self, file: ExportFile, zone: str) -> Landed:
         """Read a file of the export into a temporary raw table, within `masking`."""
         check_whole(file)
-        with _told_in_short(file.path):
+        with told_in_short(file.path):
             try:
                 return land(self.backend, file, zone, pseudonym)
             except (duckdb.OutOfMemoryException, duckdb.IOException):
@@ -143,15 +99,26 @@ class DuckDBWarehouse:
         """The raw table of a source that the export does not have."""
         return self.backend.create_table(source.raw_name, schema=source.raw_schema, temp=True)
 
-    def build(self, schema: str, name: str, rows: Table | pa.Table) -> Table:
+    def table_of(self, rows: Iterable[Mapping[str, object]], columns: Mapping[str, str]) -> Table:
+        """A few rows of Python, to be built or appended at once: the next ones take their place.
+
+        Through a file, because for rows in memory DuckDB imports pandas (0.3 s).
+        """
+        file = self._building.with_name(f"{self._building.name}.rows")
+        file.write_text("".join(f"{json.dumps(row, default=str)}\n" for row in rows))
+        return self.backend.read_json(
+            file, table_name="_rows", columns=columns, format="newline_delimited"
+        )
+
+    def build(self, schema: str, name: str, rows: Table) -> Table:
         """Make a table of the rows, in place of the one of that name."""
-        with _told_in_short(f"{schema}.{name}"):
+        with told_in_short(f"{schema}.{name}"):
             return self.backend.create_table(name, rows, database=schema, overwrite=True)
 
-    def append(self, name: str, rows: Table | pa.Table) -> Table:
+    def append(self, name: str, rows: Table) -> Table:
         """Add rows to a table of `quality`, which keeps those of earlier runs."""
-        with _told_in_short(f"{KEPT_SCHEMA}.{name}"):
-            if name in self._tables(KEPT_SCHEMA):
+        with told_in_short(f"{KEPT_SCHEMA}.{name}"):
+            if name in self.backend.list_tables(database=KEPT_SCHEMA):
                 self.backend.insert(name, rows, database=KEPT_SCHEMA)
             else:
                 self.backend.create_table(name, rows, database=KEPT_SCHEMA)
@@ -169,20 +136,18 @@ class DuckDBWarehouse:
         for column, said in columns.items():
             this = sge.column(column, table=name, db=schema, quoted=True)
             comments.append(sge.Comment(this=this, kind="COLUMN", expression=sge.convert(said)))
-        self.backend.raw_sql("BEGIN")  # one write to disk, not one for each comment
-        for comment in comments:
-            self.backend.raw_sql(comment.sql("duckdb"))
-        self.backend.raw_sql("COMMIT")
+        statements = ["BEGIN", *(comment.sql("duckdb") for comment in comments), "COMMIT"]
+        self.backend.raw_sql("; ".join(statements))
 
     def publish(self) -> None:
         """Put the run in place of the warehouse; the run is over."""
-        with _told_in_short(self.path):
+        with told_in_short(self.path):
             self.backend.disconnect()
-            self._replace_by(self._building)
+            replace(self.path, self._building, self._before)
 
     def publish_quality(self) -> None:
         """Put only what the run recorded in `quality` into the warehouse; the run is over."""
-        with _told_in_short(self.path):
+        with told_in_short(self.path):
             aside = self._building.with_name(f"{self._building.name}.quality")
             if self.path.exists():
                 shutil.copyfile(self.path, aside)
@@ -194,7 +159,7 @@ class DuckDBWarehouse:
                 self.backend.create_table(name, rows, database=place, overwrite=True)
             self.backend.detach("aside")
             self.backend.disconnect()
-            self._replace_by(aside)
+            replace(self.path, aside, self._before)
 
     def _clear(self) -> None:
         """An empty place for every model; `quality` keeps its rows, and people their views."""
@@ -218,89 +183,9 @@ class DuckDBWarehouse:
         )
         return [row["table_name"] for row in read(chosen.select("table_name")).to_pylist()]
 
-    def _replace_by(self, finished: Path) -> None:
-        if _wal(finished).exists():
-            raise RunFailedError(f"{self.path}: DuckDB left its new file unfinished")
-        if self.path.exists():
-            _check_no_writer(self.path)
-            shutil.copymode(self.path, finished)
-        # DuckDB would replay a log that is there into the new file.
-        if _state(self.path) != self._before or _wal(self.path).exists():
-            raise WarehouseBusyError(f"{self.path}: another process has written to it; run again")
-        with finished.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(finished, self.path)
-
     def _remove_building(self) -> None:
         for leftover in self.path.parent.glob(f"{self._building.name}*"):
             if leftover.is_dir():
                 shutil.rmtree(leftover)
             else:
                 leftover.unlink()
-
-
-def _state(path: Path) -> tuple[int, ...]:
-    """What changes when somebody writes to a file."""
-    if not path.exists():
-        return ()
-    found = path.stat()
-    return found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def _wal(path: Path) -> Path:
-    return path.with_name(f"{path.name}.wal")
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """One run at a time; the system lets go of the lock when the process ends, however it does."""
-    with _told_in_short(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = path.with_name(f".{path.name}.lock").open("a+")
-    with lock as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise WarehouseBusyError(
-                f"{path}: another run holds the warehouse ({file.read().strip()}); try again later"
-            ) from None
-        file.truncate(0)
-        file.write(f"process {os.getpid()}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
-        file.flush()
-        yield
-        file.truncate(0)
-
-
-def _fold_in_wal(path: Path) -> None:
-    """Let DuckDB finish what a process left in a write-ahead log beside the file."""
-    if _wal(path).exists():
-        duckdb.connect(str(path)).close()
-    else:
-        _check_no_writer(path)
-
-
-def _check_no_writer(path: Path) -> None:
-    duckdb.connect(str(path), read_only=True).close()
-
-
-@contextmanager
-def _told_in_short(what: Path | str) -> Iterator[None]:
-    """Engine and file errors in our words: the engine's own can quote the data."""
-    try:
-        yield
-    except duckdb.Error as error:
-        text = str(error)
-        holder = re.search(r"PID (\d+)", text)
-        if holder or "different configuration" in text:
-            by = f"process {holder[1]}" if holder else "this process"
-            raise WarehouseBusyError(f"{what}: {by} has it open for writing; close it") from None
-        if "not a valid DuckDB database file" in text:
-            raise InputError(f"{what}: not a DuckDB file; name another file") from None
-        if "No space left" in text:
-            raise RunFailedError(f"{what}: the disk is full") from None
-        if isinstance(error, duckdb.OutOfMemoryException):
-            raise RunFailedError(f"{what}: not enough memory, or disk to spill to") from None
-        raise RunFailedError(f"{what}: DuckDB failed ({type(error).__name__})") from None
-    except OSError as error:
-        raise InputError(f"{what}: cannot be used: {error.strerror}") from None

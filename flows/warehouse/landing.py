@@ -76,13 +76,15 @@ def land(connection: Backend, file: ExportFile, zone: str, pseudonym: Pseudonym)
     landed = _store(connection, landed_name(source), distinct)
 
     good = landed[FAULTS] == 0
-    counts = landed.agg(
-        loaded=good.sum().coalesce(0),
-        good=landed.copies.sum(where=good).coalesce(0),
-        bad=landed.copies.sum(where=~good).coalesce(0),
-        bits=landed[FAULTS].bit_or().coalesce(0),
+    copies = landed.copies.cast("float64")  # DuckDB sums integers in a type of its own
+    count = read_one(
+        landed.agg(
+            loaded=landed.count(where=good),
+            good=copies.sum(where=good).coalesce(0).cast("int64"),
+            bad=copies.sum(where=~good).coalesce(0).cast("int64"),
+            bits=landed[FAULTS].bit_or().coalesce(0),
+        )
     )
-    count = read_one(_store(connection, f"_counts_{source.name}", counts))
     misshapen = _misshapen(connection, file)
     rejected = count["bad"] + read_scalar(misshapen.count())
     return Landed(

@@ -261,6 +261,8 @@ CHANGES = """
     8,2024-02-02 08:00:00,title,Żółwińska,
     8,2024-02-02 08:00:00,phone,+4917055501884,
     8,2024-02-02 08:00:00,mobile,004917055501884,
+    8,2024-02-02 08:00:00,lost_reason,4917055501884,
+    8,2024-02-02 08:00:00,user_id,+49 17055501884,
     8,2024-02-02 08:00:00,owner_name,zq.heron@quixote-mail.example,
     Wobblyduck,Wobblyduck,title,Ruritanian,
     """
@@ -347,7 +349,7 @@ def test_the_planted_text_was_read(runs):
         runs.sandbox.warehouse,
         "SELECT new_value FROM staging.stg_deal_changes WHERE new_value LIKE '~%'",
     )
-    assert len(values) == 6
+    assert len(values) == 8
 
 
 def test_the_planted_rejected_rows_were_told(runs):

@@ -13,9 +13,15 @@ from transforms.text import code
 
 Pseudonym = Callable[[StringValue], StringValue]
 
-# Fields of the change log whose values are ids or times; a phone number is digits too.
-PLAIN_FIELDS = ("add_time", "lost_reason", "stage_id", "user_id")
-_ID_OR_TIMESTAMP = r"^[0-9][-+0-9:. TZ]*$"
+# The fields of the change log whose values we read, and how their ids and times look. A phone
+# number is digits too, and a reason may be typed: its id is short and does not begin with 0.
+_ID = r"^[0-9]{1,18}([.]0+)?$"
+PLAIN_VALUES = {
+    "add_time": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[-+0-9:. TZ]{0,32}$",
+    "lost_reason": r"^(0|[1-9][0-9]{0,8})([.]0+)?$",
+    "stage_id": _ID,
+    "user_id": _ID,
+}
 
 
 def masked_name(name: StringValue) -> StringValue:
@@ -32,6 +38,7 @@ def masked_log_value(
     value: StringValue, field_key: StringValue, pseudonym: Pseudonym
 ) -> StringValue:
     """Ids and times of the fields we know stay; all else may be personal ("~" and hex)."""
-    is_plain = code(field_key).isin(PLAIN_FIELDS) & value.re_search(_ID_OR_TIMESTAMP)
+    fields = ((key, value.re_search(plain)) for key, plain in PLAIN_VALUES.items())
+    is_plain = code(field_key).cases(*fields, else_=False)
     masked = "~" + pseudonym(value).substr(0, 16)
     return ibis.cases((is_plain, value), (value.strip() != "", masked))

@@ -17,7 +17,7 @@ from transforms.graph import model
     checks=[
         not_null("deal_id"),
         not_null("changed_at"),
-        not_null("changed_field_key"),
+        not_null("changed_field_key", severity="warn"),
         newest_within("changed_at", days=45),
         references("changed_field_key", "stg_fields.field_key", severity="warn"),
         rule(
@@ -36,7 +36,8 @@ def stg_deal_changes(raw_deal_changes: Table) -> Table:
     Columns:
         deal_id: the deal; an id can be reused for a second deal life
         changed_at: when, UTC
-        changed_field_key: normalised key: add_time, user_id, stage_id, lost_reason or another
+        changed_field_key: normalised key: add_time, user_id, stage_id, lost_reason or another;
+            null where it has no letter or digit
         new_value: ids and times of these four fields, as text; all else as its pseudonym ("~…")
     """
     return raw_deal_changes.select(

@@ -15,7 +15,8 @@ import pytest
 
 from flows.errors import InputError, WarehouseBusyError
 from flows.warehouse import open_warehouse
-from flows.warehouse.duckdb import DuckDBWarehouse, pseudonym
+from flows.warehouse.duckdb import DuckDBWarehouse
+from flows.warehouse.masking import pseudonym
 
 KEY = b"a key that is in no table and no text"
 
