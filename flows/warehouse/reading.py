@@ -131,13 +131,14 @@ def faults(scanned: Table, file: ExportFile, zone: str, bits: int) -> Table:
     if all(column.kind in _USUAL for column in wanted.values()):
         usual = [scanned[name].re_search(_USUAL[c.kind]) for name, c in wanted.items()]
         scanned = scanned.filter(~ibis.and_(*usual).fill_null(False))
-    # DuckDB leaves out a line that is not UTF-8 only if it looks at the column: look at all.
-    cells = (scanned[column.name].fill_null("") for column in columns)
-    scanned = scanned.filter(reduce(add, cells).length() >= 0)
     values = _with_values(scanned, tuple(wanted.values()), zone, f"_faulty_{file.source.name}")
     found = _faults(values, tuple(wanted.values()))
     flags = {f"{column}: {reason}": wrong for (column, reason), wrong in found.items()}
-    return values.filter(ibis.or_(*flags.values())).select("source_row", **flags)
+    # DuckDB leaves out a line that is not UTF-8 only if it reads the column: read all.
+    cells = (values[column.name].fill_null("") for column in columns)
+    is_read = reduce(add, cells).length() >= 0
+    faulty = ibis.ifelse(ibis.or_(*flags.values()), is_read, False)
+    return values.filter(faulty).select("source_row", **flags)
 
 
 def _with_values(scanned: Table, columns: Sequence[Column], zone: str, view: str) -> Table:
