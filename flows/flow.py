@@ -30,7 +30,8 @@ from flows.warehouse import open_warehouse
 from flows.warehouse.folder import find_export, fingerprint
 from flows.warehouse.rows import read, read_scalar
 
-# Nothing is cached, persisted or tried again: a local file does not get better by waiting.
+# No result is cached or persisted (of a run that fails, Prefect keeps our own short error), and
+# nothing is tried again: a local file does not get better by waiting.
 _TASK: dict[str, Any] = {"cache_policy": NO_CACHE, "persist_result": False}
 
 

@@ -4,7 +4,6 @@ from flows.errors import InputError
 from flows.warehouse import Warehouse
 from flows.warehouse.folder import ExportFile
 from flows.warehouse.landing import Landed
-from flows.warehouse.rows import read
 
 SHOWN = 3
 
@@ -17,9 +16,9 @@ def ingest(warehouse: Warehouse, file: ExportFile, zone: str, max_rejected_pct: 
     """
     landed = warehouse.land(file, zone)
     if landed.rows_rejected * 100 > landed.rows_read * max_rejected_pct:
-        first = read(landed.rejected.order_by("line", "column_name").limit(SHOWN)).to_pylist()
         shown = [
-            f"line {row['line']}: {row['column_name'] or 'row'} {row['reason']}" for row in first
+            f"line {row['line']}: {row['column_name'] or 'row'} {row['reason']}"
+            for row in landed.rejected()[:SHOWN]
         ]
         raise InputError(
             f"{file.path}: {landed.rows_rejected:,} of {landed.rows_read:,} rows cannot be read,"

@@ -148,7 +148,7 @@ def record(run: Run, status: str, fingerprint: str) -> dict[str, pa.Table]:
         "rejected_rows": [
             of_run | {"table_name": name} | row
             for name, landed in run.landed.items()
-            for row in read(landed.rejected.order_by("line", "column_name")).to_pylist()
+            for row in landed.rejected()
         ],
         "check_results": [
             of_run | asdict(result) | {"status": result.status} for result in run.checks

@@ -8,6 +8,7 @@ warehouse, so a reader has the whole old file or the whole new one, whenever the
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -46,6 +47,7 @@ class DuckDBWarehouse:
     """
 
     backend: Backend
+    _background: Executor
 
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()  # a link stays: what it names is replaced
@@ -60,7 +62,7 @@ class DuckDBWarehouse:
             WarehouseBusyError: another run, or another process that writes, holds it.
             InputError: the path cannot be used, or is no DuckDB file.
         """
-        with held(self.path):
+        with held(self.path), ThreadPoolExecutor(1) as self._background:
             try:
                 with told_in_short(self.path):
                     self._remove_building()  # of a run that was killed
@@ -74,6 +76,7 @@ class DuckDBWarehouse:
                     self._clear()
                 yield
             finally:
+                self._background.shutdown(wait=False, cancel_futures=True)
                 if hasattr(self, "backend"):
                     self.backend.disconnect()
                 self._remove_building()
@@ -87,7 +90,7 @@ class DuckDBWarehouse:
         check_whole(file)
         with told_in_short(file.path):
             try:
-                return land(self.backend, file, zone, pseudonym)
+                return land(self.backend, file, zone, pseudonym, self._background)
             except (duckdb.OutOfMemoryException, duckdb.IOException):
                 raise
             except duckdb.Error as error:

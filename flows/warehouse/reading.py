@@ -134,11 +134,14 @@ def faults(scanned: Table, file: ExportFile, zone: str, bits: int) -> Table:
     values = _with_values(scanned, tuple(wanted.values()), zone, f"_faulty_{file.source.name}")
     found = _faults(values, tuple(wanted.values()))
     flags = {f"{column}: {reason}": wrong for (column, reason), wrong in found.items()}
-    # DuckDB leaves out a line that is not UTF-8 only if it reads the column: read all.
-    cells = (values[column.name].fill_null("") for column in columns)
-    is_read = reduce(add, cells).length() >= 0
-    faulty = ibis.ifelse(ibis.or_(*flags.values()), is_read, False)
+    faulty = ibis.ifelse(ibis.or_(*flags.values()), is_read(values, file), False)
     return values.filter(faulty).select("source_row", **flags)
+
+
+def is_read(scanned: Table, file: ExportFile) -> BooleanValue:
+    """True: DuckDB leaves out a line that is not UTF-8 only if it reads the column; read all."""
+    cells = (scanned[column.name].fill_null("") for column in file.source.columns)
+    return reduce(add, cells).length() >= 0
 
 
 def _with_values(scanned: Table, columns: Sequence[Column], zone: str, view: str) -> Table:
@@ -216,8 +219,9 @@ def _boolean(cell: StringValue) -> Value:
 def _timestamp(cell: StringValue, zone: str) -> TimestampValue:
     text = cell.strip()
     naive = as_utc(text.try_cast(dt.Timestamp(scale=6)), zone)
-    # DuckDB wants seconds before an offset.
+    # DuckDB wants seconds before an offset, and no space.
     with_seconds = text.re_replace(r"([ T]\d\d:\d\d)( ?[Z+-])", r"\1:00\2")
+    with_seconds = with_seconds.re_replace(r" ([Z+-])", r"\1")
     instant = as_utc(with_seconds.try_cast(dt.Timestamp(timezone="UTC", scale=6)), "UTC")
     unusual = ibis.cases(
         (text.re_search(_NAIVE_TIME), naive), (text.re_search(_TIME_WITH_OFFSET), instant)

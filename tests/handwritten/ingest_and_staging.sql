@@ -36,8 +36,8 @@ CREATE TEMP MACRO with_seconds(x) AS regexp_replace(strip(x), '([T ]\d\d:\d\d)(Z
 
 CREATE TEMP MACRO to_utc(x) AS CASE
     WHEN regexp_full_match(x, '(19[7-9]\d|2[01]\d\d)-\d\d-\d\d[T ]([01]\d|2[0-3]):\d\d:\d\d') THEN TRY_CAST(x AS TIMESTAMP)
-    WHEN regexp_full_match(x, '\s*\d{4}-\d\d-\d\d([T ]([01]\d|2[0-3]):\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]([01]\d|2[0-3])(:[0-5]\d)?)?)?\s*')
-        THEN in_range(timezone('UTC', TRY_CAST(with_seconds(x) AS TIMESTAMPTZ))) END;
+    WHEN regexp_full_match(x, '\s*\d{4}-\d\d-\d\d([T ]([01]\d|2[0-3]):\d\d(:\d\d(\.\d{1,6})?)?( ?(Z|[+-]([01]\d|2[0-3])(:[0-5]\d)?))?)?\s*')
+        THEN in_range(timezone('UTC', TRY_CAST(with_seconds(regexp_replace(x, ' (Z|[+-])', '\1')) AS TIMESTAMPTZ))) END;
 
 -- Normalising.
 

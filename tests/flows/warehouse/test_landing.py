@@ -75,9 +75,8 @@ def rows(landed: Landed, *columns: str) -> list[dict[str, Any]]:
 
 
 def rejected(landed: Landed) -> list[tuple[int, str | None, str]]:
-    """Line, column and reason of each fault, sorted."""
-    found = landed.rejected.order_by("line", "column_name").to_pyarrow().to_pylist()
-    return [(row["line"], row["column_name"], row["reason"]) for row in found]
+    """Line, column and reason of each fault, in the order of the file."""
+    return [(row["line"], row["column_name"], row["reason"]) for row in landed.rejected()]
 
 
 def counts(landed: Landed) -> dict[str, int]:
@@ -171,6 +170,13 @@ def test_offsets_are_honoured(read):
 def test_offsets_are_honoured_after_a_fraction_and_after_minutes(read):
     assert read("due_to", "2024-01-02T03:04:05.5+02:00", "2024-01-02T03:04Z") == [
         datetime(2024, 1, 2, 1, 4, 5, 500000),
+        datetime(2024, 1, 2, 3, 4),
+    ]
+
+
+def test_a_space_may_stand_before_an_offset(read):
+    assert read("due_to", "2024-01-02 03:04:05 +02:00", "2024-01-02T03:04 Z") == [
+        datetime(2024, 1, 2, 1, 4, 5),
         datetime(2024, 1, 2, 3, 4),
     ]
 
