@@ -425,6 +425,47 @@ def test_a_signal_in_the_middle_of_a_destructor_is_not_lost(
     eventually(lambda: not published.processes())
 
 
+WHILE_PUBLISHING = """
+    import signal
+    import flows.flow
+    from flows.main import command
+
+    put_in_place = flows.flow.put_in_place
+    flows.flow.put_in_place = lambda *given: (signal.raise_signal(signal.{}), put_in_place(*given))
+    command()
+    """
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_results_are_put_in_place_comes_too_late(sandbox, export, number):
+    wrapper = WHILE_PUBLISHING.format(number.name)
+    with sandbox.start("--source", export(), code=wrapper) as process:
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert sandbox.report.exists()
+    assert (sandbox.leftovers(), sandbox.processes()) == ([], [])
+
+
+AFTER_PUBLISHING = """
+    import signal
+    import flows.flow
+    from flows.main import command
+
+    flows.flow._show = lambda *given: signal.raise_signal(signal.{})
+    command()
+    """
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_after_that_does_not_say_that_nothing_was_changed(sandbox, export, number, code):
+    wrapper = AFTER_PUBLISHING.format(number.name)
+    with sandbox.start("--source", export(), code=wrapper) as process:
+        _, err = process.communicate(timeout=60)
+    assert err.splitlines()[-1] == "Stopped; the results are published."
+    assert process.returncode == code
+    assert sandbox.report.exists()
+
+
 def test_ctrl_c_while_the_command_is_loading(sandbox, export, eventually):
     with sandbox.start("--source", export()) as process:
         loaded = Path(f"/proc/{process.pid}/maps")
@@ -436,6 +477,16 @@ def test_ctrl_c_while_the_command_is_loading(sandbox, export, eventually):
 
 
 # Without a server
+
+
+def test_a_server_that_does_not_answer_is_one_short_message(sandbox, export):
+    sandbox.api_url = "http://127.0.0.1:1/api"
+    run = sandbox.run("--source", export())
+    assert run.returncode == 1
+    assert run.stderr == (
+        "Error: the Prefect server does not answer; start it, or unset PREFECT_API_URL"
+        " and the run starts one for itself\n"
+    )
 
 
 @pytest.fixture
