@@ -11,14 +11,12 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from transforms.graph import LAYERS
 from transforms.sources import RAW_TABLES
 
 from flows import signals
 from flows.build import build, check
 from flows.errors import RunFailedError
 from flows.ingest import ingest
-from flows.limits import INGEST
 from flows.masking_key import masking_key
 from flows.record import code_version, document, record
 from flows.report import beside, put_in_place, report_table, write
@@ -35,10 +33,10 @@ from flows.warehouse.rows import read, read_scalar
 _TASK: dict[str, Any] = {"cache_policy": NO_CACHE, "persist_result": False}
 
 
-@task(task_run_name="{name}", tags=[INGEST], **_TASK)
+@task(task_run_name="{name}", **_TASK)
 def ingest_table(name: str, run: Run) -> None:
     """Land a table of the export; an optional one that is not there is empty."""
-    with step(name) as outcome:
+    with step(name, tag="ingest") as outcome:
         source = RAW_TABLES[name]
         if source.name not in run.files:
             run.tables[name] = run.warehouse.empty(source)
@@ -53,18 +51,14 @@ def ingest_table(name: str, run: Run) -> None:
 @task(task_run_name="{name}", **_TASK)
 def build_model(name: str, run: Run) -> None:
     """Make the table of a model."""
-    with step(name) as outcome:
-        model = run.models[name]
+    model = run.models[name]
+    with step(name, tag=model.layer) as outcome:
         if "as_of" in model.settings:
             run.fix_as_of()
         run.tables[name] = build(run.warehouse, model, run.tables, run.given, run.run_id)
         outcome.rows = read_scalar(run.tables[name].count())
 
 
-BUILD = {layer: build_model.with_options(tags=[layer]) for layer in LAYERS}
-
-
-# One task for all rules, without a tag: each tag of a task run costs a call of the server.
 @task(task_run_name="checks", **_TASK)
 def check_models(run: Run) -> None:
     """Hold every table against its rules."""
@@ -150,9 +144,8 @@ def sales_funnel(
                 for read in model.upstream:
                     if read not in states:
                         states[read] = _done(ingest_table(read, run, return_state=True))
-                build_it = BUILD[model.layer]
                 upstream = [states[read] for read in model.upstream]  # Prefect draws the lineage
-                states[name] = _done(build_it(name, run, wait_for=upstream, return_state=True))
+                states[name] = _done(build_model(name, run, wait_for=upstream, return_state=True))
                 run.forget_raw_tables(after=name)
                 if name.startswith("rep_") and not dry_run:
                     drawing.draw(name, report_table(name, run.tables))

@@ -28,7 +28,7 @@ from typing import Any
 import click
 
 from flows import signals
-from flows.errors import InterruptedRunError, SalesFunnelError
+from flows.errors import InterruptedRunError, RunFailedError, SalesFunnelError
 from flows.report_process import prepare
 from flows.server import TemporaryServer, is_surely_needed
 from flows.settings import load_settings
@@ -126,12 +126,17 @@ def _run(stack: ExitStack, quiet: bool, *, dry_run: bool, **given: str | None) -
 
 
 def _reach_the_server(servers: list[TemporaryServer]) -> None:
-    """Wait for our own server, if there is one, and ask what has to be asked before the tasks."""
-    from flows.limits import ask_for_limits
+    """Wait for the server of our own, or see whether the one that is configured is there."""
+    from prefect.client.orchestration import get_client
 
     for server in servers:
         server.wait()
-    ask_for_limits()
+    with get_client(sync_client=True) as client:
+        if client.api_healthcheck() is not None:
+            raise RunFailedError(
+                "the Prefect server does not answer; start it, or unset PREFECT_API_URL"
+                " and the run starts one for itself"
+            )
 
 
 def _in_words(outcome: dict[str, Any]) -> str:

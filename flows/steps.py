@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from prefect.context import TaskRunContext
 from prefect.logging import get_run_logger
 
 from flows import signals
@@ -24,9 +25,12 @@ class Outcome:
 
 
 @contextmanager
-def step(name: str, *, only_if_notable: bool = False) -> Iterator[Outcome]:
-    """Run a step and log its name, rows, seconds and status.
+def step(name: str, *, tag: str | None = None, only_if_notable: bool = False) -> Iterator[Outcome]:
+    """Run a step of a task and log its name, rows, seconds and status.
 
+    `tag`: for the task run. For a tag of the task itself Prefect first asks its server whether it
+    limits such runs, and a server on SQLite, busy with the run before, now and then makes it wait
+    for two seconds.
     `only_if_notable`: a step that ends "ok" is logged for debugging only.
 
     Raises:
@@ -34,6 +38,8 @@ def step(name: str, *, only_if_notable: bool = False) -> Iterator[Outcome]:
     """
     signals.watch()
     announce(name)
+    if tag is not None and (context := TaskRunContext.get()):
+        context.task_run.tags = [tag]
     if signals.received:
         raise InterruptedRunError(f"{name}: interrupted")
     outcome = Outcome()
