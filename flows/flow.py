@@ -81,8 +81,8 @@ def record_run(run: Run, status: str) -> dict[str, pa.Table]:
 
 
 @task(task_run_name="report", **_TASK)
-def write_report(run: Run, drawing: ReportProcess, found: dict[str, pa.Table], file: Path) -> None:
-    """Write the report to a file."""
+def write_report(run: Run, drawing: ReportProcess, found: dict[str, pa.Table], page: Path) -> None:
+    """Write the report next to where it belongs."""
     with step("report"):
         about = {
             "as_of": run.given["as_of"].isoformat(),
@@ -90,7 +90,7 @@ def write_report(run: Run, drawing: ReportProcess, found: dict[str, pa.Table], f
             "source": Path(run.settings.source).name,
             "code_version": code_version(),
         }
-        write(file, drawing.finish(found, about))
+        write(page, drawing.finish(found, about), run.settings.report)
 
 
 @task(task_run_name="publish", **_TASK)
@@ -129,6 +129,7 @@ def sales_funnel(
         RunFailedError: a check of severity error failed (no mart is published), or the run did.
         WarehouseBusyError: somebody else holds the warehouse.
     """
+    signals.forget()
     settings = load_settings(source=source, warehouse=warehouse, report=report, as_of=as_of)
     target = open_warehouse(settings.warehouse)
     files = find_export(Path(settings.source))
@@ -141,10 +142,10 @@ def sales_funnel(
         with target.masking(key):
             for name, model in run.models.items():
                 # A raw table is read when a model needs it, and given up after the last one did.
-                for read in model.upstream:
-                    if read not in states:
-                        states[read] = _done(ingest_table(read, run, return_state=True))
-                upstream = [states[read] for read in model.upstream]  # Prefect draws the lineage
+                for table in model.upstream:
+                    if table not in states:
+                        states[table] = _done(ingest_table(table, run, return_state=True))
+                upstream = [states[table] for table in model.upstream]  # Prefect draws the lineage
                 states[name] = _done(build_model(name, run, wait_for=upstream, return_state=True))
                 run.forget_raw_tables(after=name)
                 if name.startswith("rep_") and not dry_run:

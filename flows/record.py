@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -102,6 +102,7 @@ RECORDS = {
 }
 
 
+@cache
 def code_version() -> str:
     """Hash over what decides the numbers: the models, the funnel and the flow."""
     root = Path(__file__).parent.parent

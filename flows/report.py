@@ -35,13 +35,13 @@ def beside(file: Path) -> Iterator[Path]:
             page.unlink()
 
 
-def write(page: Path, content: bytes) -> None:
-    """Write the report."""
+def write(page: Path, content: bytes, file: Path) -> None:
+    """Write the page of the report that belongs at `file`."""
     try:
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_bytes(content)
     except OSError as error:
-        raise InputError(f"{page}: cannot write the report: {error.strerror}") from None
+        raise InputError(f"{file}: cannot write the report: {error.strerror}") from None
 
 
 def put_in_place(page: Path, file: Path) -> None:

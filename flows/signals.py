@@ -18,6 +18,12 @@ published = threading.Event()  # the results are in place: it is too late to sto
 _watching: dict[int, Callable[[int, FrameType | None], None]] = {}
 
 
+def forget() -> None:
+    """Begin a run: a process can have more than one, after a signal too."""
+    received.clear()
+    published.clear()
+
+
 def watch() -> None:
     """Remember SIGINT and SIGTERM, whoever handles them now (Prefect takes SIGTERM in a flow)."""
     if threading.current_thread() is not threading.main_thread():

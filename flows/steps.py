@@ -50,7 +50,7 @@ def step(name: str, *, tag: str | None = None, only_if_notable: bool = False) ->
         outcome.status = "failed"
         raise
     except Exception as error:
-        if "Query interrupted" in str(error):  # what DuckDB makes of a signal
+        if signals.received:  # whatever the engine makes of it
             raise InterruptedRunError(f"{name}: interrupted") from None
         outcome.status = "failed"
         frame = traceback.extract_tb(error.__traceback__)[-1]

@@ -296,6 +296,17 @@ def test_a_busy_warehouse_ends_with_75(published, export):
     assert published.published() == before
 
 
+def test_a_report_that_cannot_be_written_is_named_and_nothing_is_published(
+    sandbox, export, tmp_path
+):
+    (tmp_path / "file").write_text("no folder")
+    report = tmp_path / "file" / "report.html"
+    run = sandbox.run("--quiet", "--source", export(), "--report", report)
+    assert run.returncode == 2
+    assert re.fullmatch(rf"Error: {report}: cannot write the report: .+\n", run.stderr)
+    assert (sandbox.published(), sandbox.leftovers()) == ({}, [])
+
+
 # A check of severity error that fails: no export breaks one, so a rule is added that no row keeps.
 
 BROKEN_RULE = """
@@ -464,6 +475,23 @@ def test_a_signal_after_that_does_not_say_that_nothing_was_changed(sandbox, expo
     assert err.splitlines()[-1] == "Stopped; the results are published."
     assert process.returncode == code
     assert sandbox.report.exists()
+
+
+IN_A_PROCESS_THAT_GOT_A_SIGNAL_BEFORE = """
+    from flows import signals
+    from flows.main import command
+
+    signals.received.append(2)
+    signals.published.set()
+    command()
+    """
+
+
+def test_a_signal_ends_one_run_and_not_the_next_in_the_same_process(sandbox, export):
+    wrapper = IN_A_PROCESS_THAT_GOT_A_SIGNAL_BEFORE
+    with sandbox.start("--quiet", "--source", export(), code=wrapper) as process:
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
 
 
 def test_ctrl_c_while_the_command_is_loading(sandbox, export, eventually):
