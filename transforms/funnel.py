@@ -12,6 +12,7 @@ from transforms.text import NOT_LETTER_OR_DIGIT
 
 FUNNEL_FILE = Path(__file__).with_name("funnel.toml")
 KINDS = ("stage", "activity", "loss")
+MAX_STEPS = 60  # a bit each, in a 64-bit integer
 
 
 class FunnelError(Exception):
@@ -67,6 +68,8 @@ def load_funnel(path: Path = FUNNEL_FILE) -> Funnel:
     entries = content.get("step")
     if not isinstance(entries, list) or not entries or content.keys() != {"step"}:
         raise FunnelError(f"{path.name}: it must hold [[step]] entries, and nothing else")
+    if len(entries) > MAX_STEPS:
+        raise FunnelError(f"{path.name}: {len(entries)} steps; at most {MAX_STEPS} can be counted")
     steps = [_read_step(path.name, number, entry) for number, entry in enumerate(entries, 1)]
     for wrong in _contradictions(steps):
         raise FunnelError(f"{path.name}: {wrong}")

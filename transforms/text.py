@@ -22,8 +22,9 @@ def folded(text: StringValue) -> StringValue:
 
 def integer(text: StringValue) -> IntegerValue:
     """An id written as text ("7", "7.0"); null for anything else, never an error."""
-    digits = text.re_extract(r"^([+-]?[0-9]{1,18})(\.0+)?$", 1)
-    return digits.nullif("").cast("int64")
+    digits = text.re_extract(r"^([+-]?[0-9]{1,18})(\.0+)?$", 1).nullif("")
+    # Most are digits alone: those are quicker to see than to take out.
+    return ibis.ifelse(text.re_search("^[0-9]{1,18}$"), text, digits).cast("int64")
 
 
 def looked_up(text: StringValue, table: dict[str, str]) -> StringValue:

@@ -133,6 +133,15 @@ def opened(path: Path) -> IO[bytes]:
     return gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")  # type: ignore[return-value]
 
 
+def count_lines(file: ExportFile) -> int:
+    """Lines of a CSV file, its header and a last one without an end too."""
+    lines, last = 0, b"\n"
+    with opened(file.path) as stream:
+        while block := stream.read(1 << 20):
+            lines, last = lines + block.count(b"\n"), block
+    return lines + (not last.endswith(b"\n"))
+
+
 def check_whole(file: ExportFile) -> None:
     """Read a gzipped file to its end: DuckDB takes one that was cut off for a shorter one.
 

@@ -83,7 +83,9 @@ def land(
     rejected = count["bad"] + read_scalar(misshapen_lines(connection, file).count())
     return Landed(
         raw=landed.filter(good).select(*source.raw_schema),
-        rejected=background.submit(rejected_rows, file, zone, count["bits"]).result
+        rejected=background.submit(
+            rejected_rows, file, zone, count["bits"], count["good"] + rejected
+        ).result
         if rejected
         else list,
         rows_loaded=count["loaded"],

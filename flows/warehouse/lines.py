@@ -2,7 +2,8 @@
 
 DuckDB numbers rows, not lines. The two differ by the lines that begin no row: blank ones, those
 within a quoted value, and those that were rejected whole. These are few, so they are found in one
-scan, and each row is moved down by the ones before it.
+scan (most files have none of the first two: counting the lines tells), and each row is moved down
+by the ones before it.
 """
 
 from glob import escape
@@ -11,7 +12,7 @@ import ibis
 from ibis import Table
 from ibis.backends.duckdb import Backend
 
-from flows.warehouse.folder import ExportFile
+from flows.warehouse.folder import ExportFile, count_lines
 from flows.warehouse.reading import is_blank
 
 NO_DELIMITER = "\x1f"
@@ -23,7 +24,9 @@ _OPENS = r'^(("([^"]|"")*"|[^",][^,]*)?,)*"([^"]|"")*$'
 _CLOSES = r'^([^"]|"")*"(,|$)'
 
 
-def with_lines(connection: Backend, file: ExportFile, bad: Table, misshapen: Table) -> Table:
+def with_lines(
+    connection: Backend, file: ExportFile, bad: Table, misshapen: Table, rows_read: int
+) -> Table:
     """The faults by line: line, column_name, reason.
 
     Args:
@@ -32,17 +35,12 @@ def with_lines(connection: Backend, file: ExportFile, bad: Table, misshapen: Tab
         bad: faults of rows: source_row (1 is the first that was read), column_name, reason.
         misshapen: rejected lines: record_number (header = 1; blank lines count, the further lines
             of a quoted value do not), reason.
+        rows_read: rows of the file, rejected ones too.
     """
-    name = file.source.name
-    odd = connection.create_table(f"_odd_{name}", _odd_lines(connection, file), temp=True)
-    # Lines that are not UTF-8 are not among them, and move the ones behind them.
-    undecoded = connection.table(UNDECODED).select(line=ibis._.line.cast("int64")).distinct()
-    undecoded = connection.create_table(f"_undecoded_{name}", undecoded, temp=True)
-    for rejects in (UNDECODED, f"{UNDECODED}_scans"):
-        connection.drop_table(rejects)
-    odd = _moved_down(odd.rename(place="line"), undecoded).rename(line="place")
-    within = _within_quotes(odd)
-    blank = odd.filter(odd.is_blank).anti_join(within, "line").select("line")
+    if count_lines(file) == 1 + rows_read:
+        within = blank = connection.create_table("_no_lines", schema={"line": "int64"}, temp=True)
+    else:
+        within, blank = _lines_without_row(connection, file)
     rejected = _moved_down(misshapen.rename(place="record_number"), within).rename(line="place")
     rows = _moved_down(
         bad.mutate(place=bad.source_row + 1),
@@ -52,6 +50,18 @@ def with_lines(connection: Backend, file: ExportFile, bad: Table, misshapen: Tab
         rows.select("column_name", "reason", line="place"),
         rejected.select("reason", "line", column_name=ibis.null("string")),
     ).select("line", "column_name", "reason")
+
+
+def _lines_without_row(connection: Backend, file: ExportFile) -> tuple[Table, Table]:
+    """The lines that go on with a quoted value, and the blank ones: `line`."""
+    name = file.source.name
+    odd = connection.create_table(f"_odd_{name}", _odd_lines(connection, file), temp=True)
+    # Lines that are not UTF-8 are not among them, and move the ones behind them.
+    undecoded = connection.table(UNDECODED).select(line=ibis._.line.cast("int64")).distinct()
+    undecoded = connection.create_table(f"_undecoded_{name}", undecoded, temp=True)
+    odd = _moved_down(odd.rename(place="line"), undecoded).rename(line="place")
+    within = _within_quotes(odd)
+    return within, odd.filter(odd.is_blank).anti_join(within, "line").select("line")
 
 
 def _odd_lines(connection: Backend, file: ExportFile) -> Table:

@@ -48,7 +48,7 @@ def misshapen_lines(connection: Backend, file: ExportFile) -> Table:
     return stored.drop("open_quote")
 
 
-def rejected_rows(file: ExportFile, zone: str, bits: int) -> list[dict[str, Any]]:
+def rejected_rows(file: ExportFile, zone: str, bits: int, rows_read: int) -> list[dict[str, Any]]:
     """One row per fault of a rejected row, in the order of the file: line, column_name, reason.
 
     The file is read once more, on a connection of its own, so that a thread can do it beside the
@@ -58,10 +58,13 @@ def rejected_rows(file: ExportFile, zone: str, bits: int) -> list[dict[str, Any]
         file: the file.
         zone: of timestamps without an offset.
         bits: the FAULTS that there are in the file.
+        rows_read: rows of the file, rejected ones too.
     """
     connection = ibis.duckdb.connect(threads=1, temp_directory="")  # what it holds stays in memory
     try:
         connection.raw_sql("SET TimeZone = 'UTC'")
+        # Joined, the filters would take the careful look at every row.
+        connection.raw_sql("SET disabled_optimizers = 'filter_pushdown'")
         scanned = scan(connection, file).mutate(source_row=ibis.row_number() + 1)
         if bits:
             flags = faults(scanned, file, zone, bits)
@@ -73,7 +76,7 @@ def rejected_rows(file: ExportFile, zone: str, bits: int) -> list[dict[str, Any]
         if file.is_parquet:
             rows = bad.rename(line="source_row")
         else:
-            rows = with_lines(connection, file, bad, misshapen_lines(connection, file))
+            rows = with_lines(connection, file, bad, misshapen_lines(connection, file), rows_read)
         return read(rows.order_by("line", "column_name")).to_pylist()
     finally:
         connection.disconnect()

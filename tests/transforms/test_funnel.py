@@ -137,6 +137,11 @@ def test_two_steps_cannot_share_a_column(complaint):
     assert said == "funnel.toml: step '2-1' is there twice"
 
 
+def test_a_funnel_has_at_most_sixty_steps(complaint):
+    said = complaint("".join(step(step=f'"{n}"', kpi=f'"K{n}"') for n in range(61)))
+    assert said == "funnel.toml: 61 steps; at most 60 can be counted"
+
+
 def test_a_kpi_cannot_be_there_twice(complaint):
     assert complaint(GOOD + step(kpi='"Leads"')) == "funnel.toml: kpi 'Leads' is there twice"
 

@@ -52,25 +52,28 @@ def rep_funnel_dropoff(
         conversion_from_first_pct: the same share of the deals that reached the first main step
     """
     steps = _with_main_steps(stg_funnel_steps)
-    entered = int_deal_funnel_entries.select("deal_id", "funnel_step").distinct()
-    on_main = entered.inner_join(steps.filter(steps.kind == "stage"), "funnel_step")
-    furthest = on_main.group_by("deal_id").agg(furthest=on_main.step_order.max())
-
-    # Main steps are counted on the furthest one of each deal, over a handful of rows.
-    by_furthest = furthest.group_by("furthest").agg(deals=furthest.count())
-    against_main = steps.cross_join(by_furthest)
-    reached = against_main.group_by("funnel_step").agg(
-        reached_this=against_main.deals.sum(where=against_main.furthest >= against_main.step_order),
-        reached_previous=against_main.deals.sum(
-            where=against_main.furthest >= against_main.previous_main
-        ),
-        reached_first=against_main.deals.sum(),
+    entries = int_deal_funnel_entries.inner_join(steps, "funnel_step")
+    per_deal = entries.group_by("deal_id").agg(steps_entered=entries.bit.bit_or())
+    # Deals that entered the same steps count alike: a few rows are left.
+    alike = per_deal.group_by("steps_entered").agg(deals=per_deal.count())
+    each = alike.cross_join(steps)
+    has_entered = (each.steps_entered & each.bit) != 0
+    furthest = each.group_by("steps_entered", "deals").agg(
+        furthest=each.step_order.max(where=has_entered & (each.kind == "stage"))
     )
-    of_step = entered.inner_join(steps, "funnel_step").left_join(furthest, "deal_id")
-    counted = of_step.group_by("funnel_step").agg(
-        deals_entered=of_step.count(),
-        also_reached_previous=(of_step.furthest >= of_step.previous_main).sum(),
-        also_reached_first=of_step.furthest.count(),
+    each = furthest.cross_join(steps)
+    has_entered = (each.steps_entered & each.bit) != 0
+    has_reached_previous = each.furthest >= each.previous_main
+    deals_where = {
+        "deals_entered": has_entered,
+        "also_reached_previous": has_entered & has_reached_previous,
+        "also_reached_first": has_entered & each.furthest.notnull(),
+        "reached_this": each.furthest >= each.step_order,
+        "reached_previous": has_reached_previous,
+        "reached_first": each.furthest.notnull(),
+    }
+    counted = each.group_by("funnel_step").agg(
+        **{name: is_so.ifelse(each.deals, 0).sum() for name, is_so in deals_where.items()}
     )
     monthly = rep_sales_funnel_monthly
     volume = monthly.group_by("funnel_step").agg(total_volume=monthly.deals_count.sum())
@@ -79,8 +82,6 @@ def rep_funnel_dropoff(
         steps.left_join(volume, "funnel_step")
         .drop("funnel_step_right")
         .left_join(counted, "funnel_step")
-        .drop("funnel_step_right")
-        .left_join(reached, "funnel_step")
     )
     joined = joined.mutate(
         total_volume=joined.total_volume.fill_null(0),
@@ -114,10 +115,11 @@ def rep_funnel_dropoff(
 
 
 def _with_main_steps(steps: Table) -> Table:
-    """The steps, each with the order of the main step before it (null for the first one)."""
+    """The steps, each with a bit of its own, and the order of the main step before it, if any."""
     main_order = ibis.ifelse(steps.kind == "stage", steps.step_order, None)
     so_far = main_order.max().over(order_by=steps.step_order, rows=(None, 0))
-    steps = steps.mutate(main_so_far=so_far)
+    bit = ibis.literal(1, "int64") << steps.step_order.cast("int32")
+    steps = steps.mutate(main_so_far=so_far, bit=bit)
     return steps.mutate(previous_main=steps.main_so_far.lag().over(order_by=steps.step_order))
 
 

@@ -39,6 +39,8 @@ def masked_log_value(
 ) -> StringValue:
     """Ids and times of the fields we know stay; all else may be personal ("~" and hex)."""
     fields = ((key, value.re_search(plain)) for key, plain in PLAIN_VALUES.items())
-    is_plain = code(field_key).cases(*fields, else_=False)
+    # Most keys are spelled so: that is quicker to see than to make.
+    key = ibis.ifelse(field_key.isin(list(PLAIN_VALUES)), field_key, code(field_key))
+    is_plain = key.cases(*fields, else_=False)
     masked = "~" + pseudonym(value).substr(0, 16)
     return ibis.cases((is_plain, value), (value.strip() != "", masked))
