@@ -45,7 +45,7 @@ def build(
     """Make the table of a model; the rows of one in `quality` join those of earlier runs."""
     rows = model.expression(tables, settings)
     if model.schema != "quality":
-        return warehouse.build(model.schema, model.name, rows)
+        return warehouse.build(model.schema, model.name, rows, model.key)
     kept = warehouse.append(
         model.name, rows.select(ibis.literal(run_id).name("run_id"), *rows.columns)
     )

@@ -1,8 +1,10 @@
-"""Each engine that the models run on, and tables drawn as text."""
+"""Each engine that the models run on."""
 
+import os
 from collections.abc import Iterator
 
 import ibis
+import psycopg
 import pytest
 from ibis.backends import BaseBackend
 
@@ -12,9 +14,18 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "ignore:fetch_:DeprecationWarning")
 
 
-@pytest.fixture(scope="session", params=["duckdb"])
+@pytest.fixture(scope="session")
+def postgres_url() -> str:
+    return os.environ["FUNNEL_TEST_POSTGRES_URL"]
+
+
+@pytest.fixture(scope="session", params=["duckdb", "postgres"])
 def engine(request: pytest.FixtureRequest) -> Iterator[BaseBackend]:
     """A connection to each engine; tests that use it run on all of them."""
-    connection = ibis.duckdb.connect()
+    if request.param == "duckdb":
+        connection = ibis.duckdb.connect()
+    else:
+        url = request.getfixturevalue("postgres_url")
+        connection = ibis.postgres.from_connection(psycopg.connect(url, autocommit=True))
     yield connection
     connection.disconnect()

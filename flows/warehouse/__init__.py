@@ -1,11 +1,60 @@
 """Everything that differs between engines. Nothing outside this package names one."""
 
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from ibis import Table
+from transforms.sources import Source
 
 from flows.errors import InputError
-from flows.warehouse.duckdb import DuckDBWarehouse
+from flows.warehouse.folder import ExportFile
 
-Warehouse = DuckDBWarehouse
+if TYPE_CHECKING:
+    from flows.warehouse.landing import Landed
+
+
+class Warehouse(Protocol):
+    """One run on a warehouse: `with warehouse.run(): …; warehouse.publish()`.
+
+    What the run makes is seen by nobody else until it is published, and then all at once.
+    """
+
+    def run(self) -> AbstractContextManager[None]:
+        """Hold the warehouse for the run; what is not published is gone at the end."""
+
+    def masking(self, key: bytes) -> AbstractContextManager[None]:
+        """Make pseudonyms with the key while it lasts."""
+
+    def land(self, file: ExportFile, zone: str) -> "Landed":
+        """Read a table of the export into its raw table, within `masking`."""
+
+    def empty(self, source: Source) -> Table:
+        """The raw table of a source that the export does not have."""
+
+    def forget_raw(self, source: Source) -> None:
+        """Give back the room of a raw table."""
+
+    def table_of(self, rows: Iterable[Mapping[str, object]], columns: Mapping[str, str]) -> Table:
+        """A few rows of Python, to be built or appended at once: the next ones take their place."""
+
+    def build(self, schema: str, name: str, rows: Table, key: Sequence[str] = ()) -> Table:
+        """Make a table of the rows, in place of the one of that name; `key` identifies a row."""
+
+    def append(self, name: str, rows: Table) -> Table:
+        """Add rows to a table of `quality`, which keeps those of earlier runs; gives the new ones,
+        and maybe the others.
+        """
+
+    def comment(self, schema: str, name: str, text: str, columns: Mapping[str, str]) -> None:
+        """Say in the warehouse what a table and its columns are."""
+
+    def publish(self) -> None:
+        """Show the run to readers; the run is over."""
+
+    def publish_quality(self) -> None:
+        """Show only what the run recorded in `quality`; the run is over."""
 
 
 def open_warehouse(url: str) -> Warehouse:
@@ -14,7 +63,17 @@ def open_warehouse(url: str) -> Warehouse:
     Raises:
         InputError: no engine has such URLs.
     """
+    # Imported when needed: each engine takes its time.
     scheme, found, rest = url.partition("://")
     if scheme == "duckdb" and found and rest:
+        from flows.warehouse.duckdb import DuckDBWarehouse
+
         return DuckDBWarehouse(Path(rest))
-    raise InputError("the warehouse must be written as duckdb://PATH, as in duckdb://sales.duckdb")
+    if scheme in ("postgresql", "postgres") and found and rest:
+        from flows.warehouse.postgres import PostgresWarehouse
+
+        return PostgresWarehouse(url)
+    raise InputError(
+        "the warehouse must be written as duckdb://PATH, as in duckdb://sales.duckdb,"
+        " or postgresql://USER@HOST:PORT/DATABASE"
+    )

@@ -5,9 +5,8 @@ A run works in a file of its own beside the warehouse: a copy, so that the histo
 warehouse, so a reader has the whole old file or the whole new one, whenever the run is killed.
 """
 
-import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -18,24 +17,21 @@ from ibis import Table
 from ibis.backends.duckdb import Backend
 from transforms.sources import Source
 
-import duckdb
 from flows.errors import InputError
+from flows.warehouse import reader
 from flows.warehouse.faults import told_in_short
 from flows.warehouse.file import fold_in_log, held, replace, state
-from flows.warehouse.folder import ExportFile, check_whole
-from flows.warehouse.landing import Landed, land, landed_name
-from flows.warehouse.masking import masking_with, pseudonym
+from flows.warehouse.folder import ExportFile
+from flows.warehouse.landing import Landed
+from flows.warehouse.masking import masking_with
 from flows.warehouse.rows import read
 
 SCHEMAS = ("staging", "intermediate", "marts", "quality")
 KEPT_SCHEMA = "quality"
 SETTINGS = (
-    "TimeZone = 'UTC'",
-    # What does not fit into memory goes to disk: masked already, and encrypted all the same.
-    "temp_file_encryption = true",
+    *reader.SETTINGS,
     # A fifth less memory for the same speed, and one checkpoint at the end.
     "write_buffer_row_group_count = 1",
-    "allocator_flush_threshold = '16MB'",
     "checkpoint_threshold = '10GB'",
 )
 
@@ -87,34 +83,19 @@ class DuckDBWarehouse:
 
     def land(self, file: ExportFile, zone: str) -> Landed:
         """Read a file of the export into a temporary raw table, within `masking`."""
-        check_whole(file)
-        with told_in_short(file.path):
-            try:
-                return land(self.backend, file, zone, pseudonym, self._background)
-            except (duckdb.OutOfMemoryException, duckdb.IOException):
-                raise
-            except duckdb.Error as error:
-                mixed = "new line" in str(error).lower()
-                why = "its lines end in different ways" if mixed else "it is damaged"
-                raise InputError(f"{file.path}: cannot be read: {why}; export it again") from None
+        return reader.land(self.backend, file, zone, self._background)
 
     def empty(self, source: Source) -> Table:
         """The raw table of a source that the export does not have."""
         return self.backend.create_table(source.raw_name, schema=source.raw_schema, temp=True)
 
     def table_of(self, rows: Iterable[Mapping[str, object]], columns: Mapping[str, str]) -> Table:
-        """A few rows of Python, to be built or appended at once: the next ones take their place.
-
-        Through a file, because for rows in memory DuckDB imports pandas (0.3 s).
-        """
+        """A few rows of Python, to be built or appended at once: the next ones take their place."""
         file = self._building.with_name(f"{self._building.name}.rows")
-        file.write_text("".join(f"{json.dumps(row, default=str)}\n" for row in rows))
-        return self.backend.read_json(
-            file, table_name="_rows", columns=columns, format="newline_delimited"
-        )
+        return reader.table_of(self.backend, rows, columns, file)
 
-    def build(self, schema: str, name: str, rows: Table) -> Table:
-        """Make a table of the rows, in place of the one of that name."""
+    def build(self, schema: str, name: str, rows: Table, key: Sequence[str] = ()) -> Table:
+        """Make a table of the rows, in place of the one of that name; it needs no index."""
         with told_in_short(f"{schema}.{name}"):
             return self.backend.create_table(name, rows, database=schema, overwrite=True)
 
@@ -129,8 +110,7 @@ class DuckDBWarehouse:
 
     def forget_raw(self, source: Source) -> None:
         """Give back the memory of a raw table."""
-        for name in (landed_name(source), source.raw_name):
-            self.backend.drop_table(name, force=True)
+        reader.forget(self.backend, source)
 
     def comment(self, schema: str, name: str, text: str, columns: Mapping[str, str]) -> None:
         """Say in the warehouse what a table and its columns are."""

@@ -52,7 +52,7 @@ def landed_name(source: Source) -> str:
     return f"_landed_{source.name}"
 
 
-def land(
+def land_file(
     connection: Backend, file: ExportFile, zone: str, pseudonym: Pseudonym, background: Executor
 ) -> Landed:
     """Read a file into a temporary table; rejected rows are then looked for in the background.

@@ -1,0 +1,157 @@
+"""A PostgreSQL database as warehouse, refreshed in one transaction.
+
+A run makes its tables beside the ones that are there, under names that begin with `_building_`.
+Publishing puts them in their place at once (`publishing`), so readers have the whole old run or the
+whole new one, whenever the run is killed. Files are read, typed and masked by a DuckDB in memory
+and copied over: no unmasked value gets to the server.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import ibis
+import sqlglot.expressions as sge
+from ibis import Table
+from ibis.backends.duckdb import Backend as DuckDB
+from ibis.backends.postgres import Backend
+from psycopg2.extensions import connection as Session
+from transforms.sources import Source
+
+from flows.warehouse import reader
+from flows.warehouse.folder import ExportFile
+from flows.warehouse.landing import Landed
+from flows.warehouse.masking import masking_with
+from flows.warehouse.postgres.address import shown
+from flows.warehouse.postgres.copying import copy_over
+from flows.warehouse.postgres.faults import told_in_short
+from flows.warehouse.postgres.publishing import BUILDING, Candidate, prepare, publish, sweep
+from flows.warehouse.postgres.server import connect, connect_ibis, held
+
+SCHEMAS = ("staging", "intermediate", "marts", "quality")
+KEPT_SCHEMA = "quality"
+# What is shown to readers is copied into tables that stay; the rest changes places with them.
+SHOWN_SCHEMAS = ("marts", "quality")
+# Where rows wait until they are published: where readers of the marts cannot look.
+ASIDE = "staging"
+
+
+class PostgresWarehouse:
+    """One run on a PostgreSQL database: `with warehouse.run(): …; warehouse.publish()`.
+
+    `backend` is the Ibis connection of the run, for one thread. What copies, publishes and holds
+    the lock is a second session, so that a run that lost the lock cannot publish.
+    """
+
+    backend: Backend
+    _session: Session
+    _reader: DuckDB
+    _background: Executor
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.name = shown(url)
+        self._candidates: dict[str, Candidate] = {}
+
+    @contextmanager
+    def run(self) -> Iterator[None]:
+        """Hold the warehouse; what is not published is gone at the end.
+
+        Raises:
+            WarehouseBusyError: another run holds it.
+            InputError: the server cannot be reached, or does not let us work.
+        """
+        with (
+            closing(connect(self.url)) as self._session,
+            told_in_short(self.name),
+            held(self._session, self.name),
+            connect_ibis(self.url) as self.backend,
+            reader.opened() as self._reader,
+            ThreadPoolExecutor(1) as self._background,
+        ):
+            prepare(self._session, SCHEMAS)
+            try:
+                yield
+            finally:
+                self._background.shutdown(wait=False, cancel_futures=True)
+                sweep(self._session, SCHEMAS)
+
+    def masking(self, key: bytes) -> AbstractContextManager[None]:
+        """Make pseudonyms with the key; it is in the memory of this process only."""
+        return masking_with(key, self._reader)
+
+    def land(self, file: ExportFile, zone: str) -> Landed:
+        """Read a file of the export and copy its raw table over, within `masking`."""
+        landed = reader.land(self._reader, file, zone, self._background)
+        raw = self._copy(landed.raw, file.source.raw_name, file.source.raw_schema)
+        reader.forget(self._reader, file.source)
+        return replace(landed, raw=raw)
+
+    def empty(self, source: Source) -> Table:
+        """The raw table of a source that the export does not have."""
+        return self._create(source.raw_name, source.raw_schema)
+
+    def table_of(self, rows: Iterable[Mapping[str, object]], columns: Mapping[str, str]) -> Table:
+        """A few rows of Python, to be built or appended at once: the next ones take their place."""
+        with TemporaryDirectory() as folder:
+            made = reader.table_of(self._reader, rows, columns, Path(folder) / "rows")
+            return self._copy(made, "rows", columns)
+
+    def build(self, schema: str, name: str, rows: Table, key: Sequence[str] = ()) -> Table:
+        """Make a table of the rows, in place of the one of that name once it is published."""
+        return self._make(Candidate(schema, name, tuple(key), schema in SHOWN_SCHEMAS), rows)
+
+    def append(self, name: str, rows: Table) -> Table:
+        """Add rows to a table of `quality`, which keeps those of earlier runs."""
+        return self._make(Candidate(KEPT_SCHEMA, name, (), stays=True, keeps_rows=True), rows)
+
+    def forget_raw(self, source: Source) -> None:
+        """Give back the room of a raw table."""
+        self.backend.drop_table(f"{BUILDING}{source.raw_name}", database=ASIDE, force=True)
+
+    def comment(self, schema: str, name: str, text: str, columns: Mapping[str, str]) -> None:
+        """Say in the warehouse what a table and its columns are, once it is published."""
+        self._candidates[name].said, self._candidates[name].said_of = text, columns
+
+    def publish(self) -> None:
+        """Show the run to readers; the run is over."""
+        with told_in_short(self.name):
+            publish(self._session, list(self._candidates.values()), ASIDE)
+
+    def publish_quality(self) -> None:
+        """Show only what the run recorded in `quality`; the run is over."""
+        of_quality = [c for c in self._candidates.values() if c.schema == KEPT_SCHEMA]
+        with told_in_short(self.name):
+            publish(self._session, of_quality, ASIDE)
+
+    def _copy(self, rows: Table, name: str, schema: Mapping[str, str]) -> Table:
+        """Rows of the reader in a table of the server."""
+        with told_in_short(f"{self.name}: {name}"):
+            table = self._create(name, schema)
+            copy_over(self._reader, rows, self._session, ASIDE, f"{BUILDING}{name}")
+            self._analyze(ASIDE, f"{BUILDING}{name}")
+        return table
+
+    def _create(self, name: str, schema: Mapping[str, str]) -> Table:
+        name = f"{BUILDING}{name}"
+        self.backend.drop_table(name, database=ASIDE, force=True)
+        made = self.backend.create_table(name, schema=ibis.schema(schema), database=ASIDE)
+        # Nobody needs it after a crash.
+        unlogged = sge.Command(this="ALTER", expression=f'TABLE "{ASIDE}"."{name}" SET UNLOGGED')
+        self.backend.raw_sql(unlogged)
+        return made
+
+    def _make(self, candidate: Candidate, rows: Table) -> Table:
+        with told_in_short(f"{candidate.schema}.{candidate.name}"):
+            database = ASIDE if candidate.stays else candidate.schema
+            made = self.backend.create_table(candidate.building, rows, database=database)
+            self._analyze(database, candidate.building)
+        self._candidates[candidate.name] = candidate
+        return made
+
+    def _analyze(self, schema: str, name: str) -> None:
+        """Let the planner know the table before the next model reads it."""
+        self.backend.raw_sql(f'ANALYZE "{schema}"."{name}"')

@@ -1,0 +1,52 @@
+"""Errors of PostgreSQL in our words: the server's own can quote the data, and the password."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import psycopg2
+
+from flows.errors import InputError, RunFailedError
+
+# By SQLSTATE, or its class: what happened, and what to do.
+USAGE = {
+    "25006": "the server is read-only; name the primary, not a standby",
+    "42501": "the user lacks a privilege; see README, PostgreSQL, for the two roles",
+    "3F000": "a schema is missing",
+}
+FAILURES = {
+    "53100": "the disk of the server is full",
+    "53200": "the server has not enough memory",
+    "2BP01": "a view of yours uses a column that is gone; drop it, run again, make it anew",
+    "57P": "the server ended the connection; run again",
+    "57014": "the server cancelled a statement (statement_timeout?)",
+    "08": "the connection to the server was lost; run again",
+}
+
+
+@contextmanager
+def told_in_short(what: str) -> Iterator[None]:
+    """Errors of the server in our words.
+
+    Raises:
+        InputError: the server does not let us do it.
+        RunFailedError: anything else.
+    """
+    try:
+        yield
+    except (psycopg.Error, psycopg2.Error) as error:
+        state = _state(error)
+        for code, said in USAGE.items():
+            if state.startswith(code):
+                raise InputError(f"{what}: {said}") from None
+        for code, said in FAILURES.items():
+            if state.startswith(code):
+                raise RunFailedError(f"{what}: {said}") from None
+        raise RunFailedError(f"{what}: PostgreSQL failed ({state})") from None
+
+
+def _state(error: psycopg.Error | psycopg2.Error) -> str:
+    """The SQLSTATE; a connection that broke has none."""
+    state = error.sqlstate if isinstance(error, psycopg.Error) else error.pgcode
+    lost = (psycopg.OperationalError, psycopg2.OperationalError, psycopg2.InterfaceError)
+    return state or ("08" if isinstance(error, lost) else type(error).__name__)

@@ -1,0 +1,132 @@
+"""Sessions on a PostgreSQL server: how one is opened, and which one works on the warehouse."""
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import ibis
+import psycopg
+import psycopg2
+from ibis.backends.postgres import Backend
+from psycopg2.extensions import connection as Session
+
+from flows.errors import InputError, WarehouseBusyError
+from flows.warehouse.postgres.address import shown
+
+OLDEST = 130_000  # 13.0, as the server says it
+TIMEOUT_SECONDS = 10
+PAUSES_SECONDS = (0.5, 1, 2)
+# Any number will do, as long as every run takes the same.
+LOCK = int.from_bytes(b"sfunnel")
+
+Opened = TypeVar("Opened")
+
+# What libpq says -> what is wrong, and whether it may be better in a moment.
+_REFUSALS = (
+    (
+        r"translate host name|not known|resolve",
+        "the host is not known; look at its name",
+        False,
+    ),
+    (
+        r"password|no role|role .* does not exist|authentication",
+        "the user or the password is wrong; give it by PGPASSWORD or ~/.pgpass",
+        False,
+    ),
+    (r"database .* does not exist", "the server has no such database; create it", False),
+    (r"pg_hba\.conf", "the server does not let this user in from here (pg_hba.conf)", False),
+    (r"SSL|certificate", "no agreement on TLS; look at sslmode", False),
+    (r"permission denied for database", "the user may not connect to this database", False),
+    (r"too many|connection slots", "the server has no connection left", True),
+    (r"timeout expired|timed out", f"no answer within {TIMEOUT_SECONDS} seconds", True),
+    (r"", "no server answers there; is it running, and the port right?", True),
+)
+# Of the session that runs the models: few users, large sorts, and plans that use both.
+_SETTINGS = {
+    "work_mem": "'256MB'",
+    "jit": "off",
+    "synchronous_commit": "off",
+    "client_min_messages": "warning",
+}
+
+
+def connect(url: str) -> Session:
+    """A session for copying and publishing; every statement is a transaction unless it begins one.
+
+    Raises:
+        InputError: the server cannot be reached, or is too old.
+    """
+    session = _opened(psycopg2.connect, url)
+    session.autocommit = True
+    if session.server_version < OLDEST:
+        session.close()
+        raise InputError(f"{shown(url)}: the server is too old; PostgreSQL 13 or newer is needed")
+    return session
+
+
+@contextmanager
+def connect_ibis(url: str) -> Iterator[Backend]:
+    """A session for the models."""
+    backend = ibis.postgres.from_connection(_opened(psycopg.connect, url, autocommit=True))
+    try:
+        for name, value in _SETTINGS.items():
+            backend.raw_sql(f"SET {name} = {value}")
+        yield backend
+    finally:
+        backend.disconnect()
+
+
+@contextmanager
+def held(session: Session, name: str) -> Iterator[None]:
+    """Hold the database for one run; the server lets go of it whenever the session ends.
+
+    Raises:
+        WarehouseBusyError: another run holds it; says which, and since when.
+    """
+    with session.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", (LOCK,))
+        if cursor.fetchone() != (True,):
+            cursor.execute(
+                """
+                SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid)
+                WHERE locktype = 'advisory' AND granted AND objsubid = 1
+                  AND classid = %s AND objid = %s
+                  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                """,
+                (LOCK >> 32, LOCK & 0xFFFFFFFF),
+            )
+            [holder] = cursor.fetchone() or ("it has just ended",)
+            raise WarehouseBusyError(
+                f"{name}: another run holds the warehouse ({holder.removeprefix('sales-funnel ')});"
+                " try again later"
+            )
+    yield
+
+
+def _opened(open_session: Callable[..., Opened], url: str, **options: object) -> Opened:
+    """Open a session; where a second attempt may help, there are up to four."""
+    since = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    for pause in (*PAUSES_SECONDS, None):
+        try:
+            return open_session(
+                url,
+                connect_timeout=TIMEOUT_SECONDS,
+                application_name=f"sales-funnel process {os.getpid()}, since {since}",
+                **options,
+            )
+        except (psycopg.OperationalError, psycopg2.OperationalError) as error:
+            why, is_passing = next(
+                (why, is_passing)
+                for pattern, why, is_passing in _REFUSALS
+                if re.search(pattern, str(error), re.IGNORECASE)
+            )
+        except (psycopg.Error, psycopg2.Error):  # its text holds the whole URL
+            why, is_passing = "not a URL that PostgreSQL's client reads; look at its options", False
+        if pause is None or not is_passing:
+            break
+        time.sleep(pause)
+    raise InputError(f"{shown(url)}: {why}")
