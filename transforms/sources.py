@@ -36,6 +36,10 @@ RAW_COLUMNS: dict[Kind, dict[str, str]] = {
 }
 
 
+# Of these kinds, the value itself must not leave where it is first read.
+PERSONAL_KINDS = ("name", "email", "log_value")
+
+
 @dataclass(frozen=True)
 class Column:
     """A column of the export.
@@ -62,6 +66,20 @@ class Source:
     def raw_name(self) -> str:
         """The parameter name by which models ask for it."""
         return f"raw_{self.name}"
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """The columns of the export."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def masked_columns(self) -> tuple[str, ...]:
+        """The columns of the export, what is personal as in the raw table."""
+        return tuple(
+            column.name + suffix
+            for column in self.columns
+            for suffix in (RAW_COLUMNS[column.kind] if column.kind in PERSONAL_KINDS else ("",))
+        )
 
     @property
     def raw_schema(self) -> dict[str, str]:

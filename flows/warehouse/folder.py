@@ -24,18 +24,29 @@ class ExportFile:
     """A file of the export and its header.
 
     `places` says at which position of the header each known column is found; optional columns can
-    be missing from it.
+    be missing from it. `is_masked`: it was read out of a database, masked there, so that its
+    personal columns are already those of the raw table, and its lines are nobody's.
     """
 
     source: Source
     path: Path
     header: tuple[str, ...]
     places: dict[str, int]
+    is_masked: bool = False
 
     @property
     def is_parquet(self) -> bool:
         """Whether it is Parquet; else it is CSV, as it is or gzipped."""
         return self.path.suffix.lower() == ".parquet"
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The columns that are read, as text."""
+        return self.source.masked_columns if self.is_masked else self.source.column_names
+
+    def on_disk(self, folder: Path) -> "ExportFile":
+        """The file: it is there already."""
+        return self
 
 
 def find_export(folder: Path) -> dict[str, ExportFile]:

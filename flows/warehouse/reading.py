@@ -19,8 +19,8 @@ from ibis import Table
 from ibis.backends.duckdb import Backend
 from ibis.expr.types import BooleanValue, StringValue, TimestampValue, Value
 from transforms import text as texts
-from transforms.masking.pseudonyms import Pseudonym, email_hash, masked_log_value, masked_name
-from transforms.sources import Column, Kind
+from transforms.masking.pseudonyms import Pseudonym, masked_columns
+from transforms.sources import PERSONAL_KINDS, RAW_COLUMNS, Column, Kind
 from transforms.times import as_utc
 
 from flows.warehouse.folder import ExportFile
@@ -97,10 +97,8 @@ def scan(connection: Backend, file: ExportFile) -> Table:
             rejects_scan=f"{REJECTS}_scans",
         )
     cells = {
-        column.name: read[f"c{file.places[column.name]}"]
-        if column.name in file.places
-        else ibis.null("string")
-        for column in file.source.columns
+        name: read[f"c{file.places[name]}"] if name in file.places else ibis.null("string")
+        for name in file.cells
     }
     return read.select(**cells).alias(f"_cells_{file.source.name}")
 
@@ -114,7 +112,7 @@ def typed(scanned: Table, file: ExportFile, zone: str, pseudonym: Pseudonym) -> 
     raw = {
         column.name + suffix: value
         for column in source.columns
-        for suffix, value in _raw_columns(values, column, pseudonym).items()
+        for suffix, value in _raw_columns(values, column, file, pseudonym).items()
     }
     kept = ["source_row"] if source.lookup else []
     return values.select(*kept, **raw, **{FAULTS: reduce(add, bits).cast("int64")})
@@ -140,7 +138,7 @@ def faults(scanned: Table, file: ExportFile, zone: str, bits: int) -> Table:
 
 def is_read(scanned: Table, file: ExportFile) -> BooleanValue:
     """True: DuckDB leaves out a line that is not UTF-8 only if it reads the column; read all."""
-    cells = (scanned[column.name].fill_null("") for column in file.source.columns)
+    cells = (scanned[name].fill_null("") for name in file.cells)
     return reduce(add, cells).length() >= 0
 
 
@@ -164,6 +162,8 @@ def _faults(values: Table, columns: Sequence[Column]) -> dict[tuple[str, str], B
     """Column and reason -> whether it is so. Only where there is no value is the text looked at."""
     found = {}
     for column in columns:
+        if not _reasons(column):
+            continue
         cell = values[column.name]
         value = values[f"{column.name}_value"] if column.kind in REASONS else cell
         for reason in _reasons(column):
@@ -175,24 +175,21 @@ def _faults(values: Table, columns: Sequence[Column]) -> dict[tuple[str, str], B
     return found
 
 
-def _raw_columns(values: Table, column: Column, pseudonym: Pseudonym) -> dict[str, Value]:
+def _raw_columns(
+    values: Table, column: Column, file: ExportFile, pseudonym: Pseudonym
+) -> dict[str, Value]:
     """The raw columns of a cell by suffix, as `transforms.sources.RAW_COLUMNS` declares them."""
-    cell = values[column.name]
-    match column.kind:
-        case "person_id":
-            number = values[f"{column.name}_value"]
-            return {"": number, "_pseudonym": pseudonym("user:" + number.cast("string"))}
-        case "name":
-            name = cell.strip().nullif("")
-            return {"_masked": masked_name(name), "_pseudonym": pseudonym(name)}
-        case "email":
-            return {"_hash": email_hash(cell.strip().nullif(""), pseudonym)}
-        case "log_value":
-            return {"": masked_log_value(cell, values.changed_field_key, pseudonym)}
-        case "text":
-            return {"": cell}
-        case _:
-            return {"": values[f"{column.name}_value"]}
+    if column.kind in PERSONAL_KINDS:
+        if file.is_masked:
+            return {suffix: values[column.name + suffix] for suffix in RAW_COLUMNS[column.kind]}
+        field_key = values.changed_field_key if column.kind == "log_value" else None
+        return masked_columns(column.kind, values[column.name], field_key, pseudonym)
+    if column.kind == "person_id":
+        number = values[f"{column.name}_value"]
+        return {"": number, "_pseudonym": pseudonym("user:" + number.cast("string"))}
+    if column.kind == "text":
+        return {"": values[column.name]}
+    return {"": values[f"{column.name}_value"]}
 
 
 def is_blank(cell: StringValue) -> BooleanValue:

@@ -77,6 +77,8 @@ def rejected_rows(file: ExportFile, zone: str, bits: int, rows_read: int) -> lis
             rows = bad.rename(line="source_row")
         else:
             rows = with_lines(connection, file, bad, misshapen_lines(connection, file), rows_read)
+        if file.is_masked:
+            rows = rows.mutate(line=ibis.null("int64"))  # a row of a database is at no line
         return read(rows.order_by("line", "column_name")).to_pylist()
     finally:
         connection.disconnect()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import ibis
 from ibis.expr.types import StringValue
 
+from transforms.sources import Kind
 from transforms.text import code
 
 Pseudonym = Callable[[StringValue], StringValue]
@@ -22,6 +23,28 @@ PLAIN_VALUES = {
     "stage_id": _ID,
     "user_id": _ID,
 }
+
+
+def masked_columns(
+    kind: Kind, value: StringValue, field_key: StringValue | None, pseudonym: Pseudonym
+) -> dict[str, StringValue]:
+    """The raw columns of a personal value by suffix, as `transforms.sources.RAW_COLUMNS` has them.
+
+    Args:
+        kind: one of PERSONAL_KINDS.
+        value: the personal value.
+        field_key: of a log value, the field that was changed.
+        pseudonym: the keyed function.
+    """
+    text = value.strip().nullif("")
+    match kind:
+        case "name":
+            return {"_masked": masked_name(text), "_pseudonym": pseudonym(text)}
+        case "email":
+            return {"_hash": email_hash(text, pseudonym)}
+        case _:
+            assert field_key is not None
+            return {"": masked_log_value(value, field_key, pseudonym)}
 
 
 def masked_name(name: StringValue) -> StringValue:
