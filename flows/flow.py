@@ -3,6 +3,7 @@
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
@@ -15,7 +16,7 @@ from transforms.sources import RAW_TABLES
 
 from flows import signals
 from flows.build import build, check
-from flows.errors import RunFailedError
+from flows.errors import InputError, RunFailedError
 from flows.ingest import ingest
 from flows.masking_key import masking_key
 from flows.record import code_version, document, record
@@ -25,7 +26,9 @@ from flows.run import Run
 from flows.settings import load_settings
 from flows.steps import step
 from flows.warehouse import open_warehouse
-from flows.warehouse.folder import find_export, fingerprint
+from flows.warehouse.address import has_password, shown
+from flows.warehouse.export import check_export, opened_export
+from flows.warehouse.fingerprint import fingerprint
 from flows.warehouse.rows import read, read_scalar
 
 # No result is cached or persisted (of a run that fails, Prefect keeps our own short error), and
@@ -34,15 +37,16 @@ _TASK: dict[str, Any] = {"cache_policy": NO_CACHE, "persist_result": False}
 
 
 @task(task_run_name="{name}", **_TASK)
-def ingest_table(name: str, run: Run) -> None:
+def ingest_table(name: str, run: Run, folder: Path) -> None:
     """Land a table of the export; an optional one that is not there is empty."""
     with step(name, tag="ingest") as outcome:
         source = RAW_TABLES[name]
-        if source.name not in run.files:
+        if source.name not in run.export:
             run.tables[name] = run.warehouse.empty(source)
             outcome.rows, outcome.status = 0, "not in the export"
             return
-        file, settings = run.files[source.name], run.settings
+        settings = run.settings
+        file = run.files[source.name] = run.export[source.name].on_disk(folder)
         landed = ingest(run.warehouse, file, settings.source_timezone, settings.max_rejected_pct)
         run.tables[name], run.landed[source.name] = landed.raw, landed
         outcome.rows, outcome.status = landed.rows_loaded, landed.in_words
@@ -87,7 +91,7 @@ def write_report(run: Run, drawing: ReportProcess, found: dict[str, pa.Table], p
         about = {
             "as_of": run.given["as_of"].isoformat(),
             "timezone": run.settings.timezone,
-            "source": Path(run.settings.source).name,
+            "source": Path(shown(run.settings.source)).name,
             "code_version": code_version(),
         }
         write(page, drawing.finish(found, about), run.settings.report)
@@ -115,8 +119,11 @@ def sales_funnel(
     A parameter that is not given is taken from its FUNNEL_… variable, or has its default.
 
     Args:
-        source: folder of the export.
-        warehouse: duckdb://PATH.
+        source: folder of the export, duckdb://PATH?schema=NAME or
+            postgresql://USER@HOST:PORT/DATABASE?schema=NAME.
+        warehouse: duckdb://PATH or postgresql://USER@HOST:PORT/DATABASE. A password is no
+            parameter, because Prefect stores those: give it by PGPASSWORD, ~/.pgpass, or in
+            FUNNEL_SOURCE and FUNNEL_WAREHOUSE.
         report: HTML file to write.
         as_of: the moment up to which open stays are measured; by default the newest event.
         dry_run: do everything, but publish nothing and write no report.
@@ -130,26 +137,35 @@ def sales_funnel(
         WarehouseBusyError: somebody else holds the warehouse.
     """
     signals.forget()
+    for name, url in (("source", source), ("warehouse", warehouse)):
+        if url is not None and has_password(url):
+            raise InputError(
+                f"{name}: Prefect stores parameters as they are, and now this password: change it,"
+                " and give the new one by PGPASSWORD or ~/.pgpass"
+            )
     settings = load_settings(source=source, warehouse=warehouse, report=report, as_of=as_of)
     target = open_warehouse(settings.warehouse)
-    files = find_export(Path(settings.source))
+    check_export(settings.source)
     key = masking_key(settings)
     with ExitStack() as stack:
         drawing = report_process(stack)
+        export = stack.enter_context(opened_export(settings.source, key))
+        folder = Path(stack.enter_context(TemporaryDirectory()))
         stack.enter_context(target.run())
-        run = Run(str(flow_run.id), settings, target, files)
+        run = Run(str(flow_run.id), settings, target, export)
         states: dict[str, State[Any]] = {}
         with target.masking(key):
             for name, model in run.models.items():
                 # A raw table is read when a model needs it, and given up after the last one did.
                 for table in model.upstream:
                     if table not in states:
-                        states[table] = _done(ingest_table(table, run, return_state=True))
+                        states[table] = _done(ingest_table(table, run, folder, return_state=True))
                 upstream = [states[table] for table in model.upstream]  # Prefect draws the lineage
                 states[name] = _done(build_model(name, run, wait_for=upstream, return_state=True))
                 run.forget_raw_tables(after=name)
                 if name.startswith("rep_") and not dry_run:
-                    drawing.draw(name, report_table(name, run.tables))
+                    with step(f"draw {name}", only_if_notable=True):
+                        drawing.draw(name, report_table(name, run.tables))
         check_models(run, wait_for=list(states.values()))
 
         status = "stopped" if run.failed_checks else "published"

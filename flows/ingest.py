@@ -17,11 +17,12 @@ def ingest(warehouse: Warehouse, file: ExportFile, zone: str, max_rejected_pct: 
     landed = warehouse.land(file, zone)
     if landed.rows_rejected * 100 > landed.rows_read * max_rejected_pct:
         shown = [
-            f"line {row['line']}: {row['column_name'] or 'row'} {row['reason']}"
+            (f"line {row['line']}: " if row["line"] else "")
+            + f"{row['column_name'] or 'row'} {row['reason']}"
             for row in landed.rejected()[:SHOWN]
         ]
         raise InputError(
-            f"{file.path}: {landed.rows_rejected:,} of {landed.rows_read:,} rows cannot be read,"
+            f"{file.name}: {landed.rows_rejected:,} of {landed.rows_read:,} rows cannot be read,"
             f" more than {max_rejected_pct:g} % (FUNNEL_MAX_REJECTED_PCT)\n  " + "\n  ".join(shown)
         )
     return landed

@@ -22,7 +22,6 @@ if __name__ == "__main__":
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from contextvars import copy_context
-from pathlib import Path
 from typing import Any
 
 import click
@@ -33,7 +32,8 @@ from flows.report_process import prepare
 from flows.server import TemporaryServer, is_surely_needed
 from flows.settings import load_settings
 from flows.warehouse import open_warehouse
-from flows.warehouse.folder import find_export
+from flows.warehouse.address import has_password
+from flows.warehouse.export import check_export
 
 EXAMPLE = """\b
 Example:
@@ -90,7 +90,7 @@ def _run(stack: ExitStack, quiet: bool, *, dry_run: bool, **given: str | None) -
 
     settings = load_settings(**given)
     open_warehouse(settings.warehouse)
-    find_export(Path(settings.source))
+    check_export(settings.source)
 
     from prefect.settings import (
         PREFECT_API_URL,
@@ -116,9 +116,12 @@ def _run(stack: ExitStack, quiet: bool, *, dry_run: bool, **given: str | None) -
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(_stopped(number)))
     signal.signal(signal.SIGINT, signal.default_int_handler)
     stack.enter_context(showing_steps(not quiet))
+    places = {"source": settings.source, "warehouse": settings.warehouse}
+    for name, url in places.items():
+        if has_password(url):  # not as a parameter of the flow: Prefect stores those
+            os.environ[f"FUNNEL_{name.upper()}"] = url
     return sales_funnel(
-        source=settings.source,
-        warehouse=settings.warehouse,
+        **{name: None if has_password(url) else url for name, url in places.items()},
         report=str(settings.report),
         as_of=settings.as_of,
         dry_run=dry_run,

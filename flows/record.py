@@ -10,6 +10,7 @@ import pyarrow as pa
 from transforms.graph import Model
 
 from flows.run import Run, now
+from flows.warehouse.address import shown
 from flows.warehouse.rows import read
 
 
@@ -38,7 +39,7 @@ RECORDS = {
             "finished_at": (_TIME, "when it was ready to be published, UTC"),
             "status": (_TEXT, "published, or stopped: a check of severity error failed"),
             "source": (_TEXT, "where the export was"),
-            "source_fingerprint": (_TEXT, "SHA-256 of the files: the same for the same export"),
+            "source_fingerprint": (_TEXT, "SHA-256 of what was read: the same for the same export"),
             "code_version": (_TEXT, "hash of the code and the funnel that made it"),
             "as_of": (_TIME, "the moment up to which open stays are measured, UTC"),
             "rows_read": (_COUNT, "rows of all files"),
@@ -129,7 +130,7 @@ def record(run: Run, status: str, fingerprint: str) -> dict[str, pa.Table]:
             | {
                 "started_at": run.started_at,
                 "finished_at": now(),
-                "source": run.settings.source,
+                "source": shown(run.settings.source),
                 "source_fingerprint": fingerprint,
                 "code_version": code_version(),
                 "as_of": run.given["as_of"],

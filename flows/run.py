@@ -13,6 +13,8 @@ from flows.build import CheckResult
 from flows.errors import InputError
 from flows.settings import Settings
 from flows.warehouse import Warehouse
+from flows.warehouse.address import shown
+from flows.warehouse.export import Export
 from flows.warehouse.folder import ExportFile
 from flows.warehouse.landing import Landed
 from flows.warehouse.rows import read_scalar
@@ -24,13 +26,14 @@ class Run:
     """The state of a run. Prefect hands it from task to task and stores nothing of it."""
 
     def __init__(
-        self, run_id: str, settings: Settings, warehouse: Warehouse, files: dict[str, ExportFile]
+        self, run_id: str, settings: Settings, warehouse: Warehouse, export: Export
     ) -> None:
         self.run_id = run_id
         self.started_at = now()
         self.settings = settings
         self.warehouse = warehouse
-        self.files = files
+        self.export = export
+        self.files: dict[str, ExportFile] = {}  # what was read of it
         self.models: dict[str, Model] = load_models()
         self.tables: dict[str, Table] = {}
         self.landed: dict[str, Landed] = {}
@@ -78,7 +81,7 @@ class Run:
             "checks": len(self.checks),
             "warnings": sum(result.status == "warn" for result in self.checks),
             "failures": len(self.failed_checks),
-            "warehouse": self.settings.warehouse,
+            "warehouse": shown(self.settings.warehouse),
             "report": str(self.settings.report),
         }
 

@@ -14,6 +14,7 @@ from prefect.logging import get_run_logger
 from flows import signals
 from flows.errors import InterruptedRunError, RunFailedError, SalesFunnelError
 from flows.progress import announce
+from flows.warehouse import in_our_words
 
 
 @dataclass
@@ -53,6 +54,8 @@ def step(name: str, *, tag: str | None = None, only_if_notable: bool = False) ->
         if signals.received:  # whatever the engine makes of it
             raise InterruptedRunError(f"{name}: interrupted") from None
         outcome.status = "failed"
+        if (known := in_our_words(name, error)) is not None:
+            raise known from None
         frame = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{Path(frame.filename).name}:{frame.lineno}"
         raise RunFailedError(f"{name}: {type(error).__name__} in {place}") from None

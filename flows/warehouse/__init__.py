@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 from ibis import Table
 from transforms.sources import Source
 
-from flows.errors import InputError
+from flows.errors import InputError, SalesFunnelError
+from flows.warehouse.address import is_postgres
 from flows.warehouse.folder import ExportFile
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def open_warehouse(url: str) -> Warehouse:
         from flows.warehouse.duckdb import DuckDBWarehouse
 
         return DuckDBWarehouse(Path(rest))
-    if scheme in ("postgresql", "postgres") and found and rest:
+    if is_postgres(url) and rest:
         from flows.warehouse.postgres import PostgresWarehouse
 
         return PostgresWarehouse(url)
@@ -77,3 +78,12 @@ def open_warehouse(url: str) -> Warehouse:
         "the warehouse must be written as duckdb://PATH, as in duckdb://sales.duckdb,"
         " or postgresql://USER@HOST:PORT/DATABASE"
     )
+
+
+def in_our_words(what: str, error: Exception) -> SalesFunnelError | None:
+    """An engine's error that says what happened to `what`, if we know: its own can quote data."""
+    if type(error).__module__.startswith("psycopg"):
+        from flows.warehouse.postgres.faults import in_our_words as of_postgres
+
+        return of_postgres(what, error)
+    return None

@@ -4,7 +4,6 @@ import csv
 import gzip
 import zlib
 from dataclasses import dataclass
-from hashlib import sha256
 from io import TextIOWrapper
 from pathlib import Path
 from typing import IO
@@ -24,15 +23,25 @@ class ExportFile:
     """A file of the export and its header.
 
     `places` says at which position of the header each known column is found; optional columns can
-    be missing from it. `is_masked`: it was read out of a database, masked there, so that its
-    personal columns are already those of the raw table, and its lines are nobody's.
+    be missing from it. `table`: the table of a database that it was read out of, and masked there:
+    its personal columns are those of the raw table, and its lines say nothing.
     """
 
     source: Source
     path: Path
     header: tuple[str, ...]
     places: dict[str, int]
-    is_masked: bool = False
+    table: str | None = None
+
+    @property
+    def is_masked(self) -> bool:
+        """Whether its personal columns are those of the raw table."""
+        return self.table is not None
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return self.table or str(self.path)
 
     @property
     def is_parquet(self) -> bool:
@@ -72,18 +81,6 @@ def find_export(folder: Path) -> dict[str, ExportFile]:
             expected = ", ".join(source.name + suffix for suffix in SUFFIXES)
             raise InputError(f"{folder}: the table {source.name} is missing; add one of {expected}")
     return found
-
-
-def fingerprint(files: dict[str, ExportFile]) -> str:
-    """SHA-256 over the names and contents of the files: the same export has the same one."""
-    whole = sha256()
-    for name, file in sorted(files.items()):
-        content = sha256()
-        with file.path.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                content.update(block)
-        whole.update(f"{name} {content.hexdigest()}\n".encode())
-    return whole.hexdigest()
 
 
 def _open(source: Source, path: Path) -> ExportFile:

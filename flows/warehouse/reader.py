@@ -49,7 +49,7 @@ def land(backend: Backend, file: ExportFile, zone: str, background: Executor) ->
         InputError: the file is damaged.
     """
     check_whole(file)
-    with told_in_short(file.path):
+    with told_in_short(file.name):
         try:
             return land_file(backend, file, zone, pseudonym, background)
         except (duckdb.OutOfMemoryException, duckdb.IOException):
@@ -57,7 +57,7 @@ def land(backend: Backend, file: ExportFile, zone: str, background: Executor) ->
         except duckdb.Error as error:
             mixed = "new line" in str(error).lower()
             why = "its lines end in different ways" if mixed else "it is damaged"
-            raise InputError(f"{file.path}: cannot be read: {why}; export it again") from None
+            raise InputError(f"{file.name}: cannot be read: {why}; export it again") from None
 
 
 def forget(backend: Backend, source: Source) -> None:

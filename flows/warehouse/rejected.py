@@ -43,7 +43,7 @@ def misshapen_lines(connection: Backend, file: ExportFile) -> Table:
     number = read_scalar(stored.filter(stored.open_quote).record_number.min())
     if number is not None:
         raise InputError(
-            f"{file.path}: record {number}: a quote is opened and not closed; close or double it"
+            f"{file.name}: record {number}: a quote is opened and not closed; close or double it"
         )
     return stored.drop("open_quote")
 

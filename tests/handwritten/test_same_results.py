@@ -36,7 +36,7 @@ def build_ours(folder: Path, database: Path, timezone: str, as_of: datetime | No
         run = Run("test", settings, warehouse, find_export(folder))
         with warehouse.masking(KEY):
             for source in RAW_TABLES.values():
-                file = run.files.get(source.name)
+                file = run.export.get(source.name)
                 run.tables[source.raw_name] = (
                     warehouse.land(file, "UTC").raw if file else warehouse.empty(source)
                 )

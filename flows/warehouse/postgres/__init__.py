@@ -22,10 +22,10 @@ from psycopg2.extensions import connection as Session
 from transforms.sources import Source
 
 from flows.warehouse import reader
+from flows.warehouse.address import shown
 from flows.warehouse.folder import ExportFile
 from flows.warehouse.landing import Landed
 from flows.warehouse.masking import masking_with
-from flows.warehouse.postgres.address import shown
 from flows.warehouse.postgres.copying import copy_over
 from flows.warehouse.postgres.faults import told_in_short
 from flows.warehouse.postgres.publishing import BUILDING, Candidate, prepare, publish, sweep

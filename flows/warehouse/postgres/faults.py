@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import psycopg
 import psycopg2
 
-from flows.errors import InputError, RunFailedError
+from flows.errors import InputError, RunFailedError, SalesFunnelError
 
 # By SQLSTATE, or its class: what happened, and what to do.
 USAGE = {
@@ -35,18 +35,23 @@ def told_in_short(what: str) -> Iterator[None]:
     try:
         yield
     except (psycopg.Error, psycopg2.Error) as error:
-        state = _state(error)
-        for code, said in USAGE.items():
-            if state.startswith(code):
-                raise InputError(f"{what}: {said}") from None
-        for code, said in FAILURES.items():
-            if state.startswith(code):
-                raise RunFailedError(f"{what}: {said}") from None
-        raise RunFailedError(f"{what}: PostgreSQL failed ({state})") from None
+        raise in_our_words(what, error) from None
 
 
-def _state(error: psycopg.Error | psycopg2.Error) -> str:
+def in_our_words(what: str, error: Exception) -> SalesFunnelError:
+    """What an error of psycopg or psycopg2 means."""
+    state = _state(error)
+    for code, said in USAGE.items():
+        if state.startswith(code):
+            return InputError(f"{what}: {said}")
+    for code, said in FAILURES.items():
+        if state.startswith(code):
+            return RunFailedError(f"{what}: {said}")
+    return RunFailedError(f"{what}: PostgreSQL failed ({state})")
+
+
+def _state(error: Exception) -> str:
     """The SQLSTATE; a connection that broke has none."""
-    state = error.sqlstate if isinstance(error, psycopg.Error) else error.pgcode
+    state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
     lost = (psycopg.OperationalError, psycopg2.OperationalError, psycopg2.InterfaceError)
     return state or ("08" if isinstance(error, lost) else type(error).__name__)

@@ -3,10 +3,11 @@
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TypeVar
+from urllib.parse import parse_qsl, urlsplit
 
 import ibis
 import psycopg
@@ -15,7 +16,7 @@ from ibis.backends.postgres import Backend
 from psycopg2.extensions import connection as Session
 
 from flows.errors import InputError, WarehouseBusyError
-from flows.warehouse.postgres.address import shown
+from flows.warehouse.address import shown
 
 OLDEST = 130_000  # 13.0, as the server says it
 TIMEOUT_SECONDS = 10
@@ -54,13 +55,18 @@ _SETTINGS = {
 }
 
 
-def connect(url: str) -> Session:
+def connect(url: str, settings: Mapping[str, str] | None = None) -> Session:
     """A session for copying and publishing; every statement is a transaction unless it begins one.
+
+    Args:
+        url: of the database.
+        settings: of the session, from its beginning.
 
     Raises:
         InputError: the server cannot be reached, or is too old.
     """
-    session = _opened(psycopg2.connect, url)
+    options = [f"-c {name}={value}" for name, value in (settings or {}).items()]
+    session = _opened(psycopg2.connect, url, options)
     session.autocommit = True
     if session.server_version < OLDEST:
         session.close()
@@ -71,7 +77,7 @@ def connect(url: str) -> Session:
 @contextmanager
 def connect_ibis(url: str) -> Iterator[Backend]:
     """A session for the models."""
-    backend = ibis.postgres.from_connection(_opened(psycopg.connect, url, autocommit=True))
+    backend = ibis.postgres.from_connection(_opened(psycopg.connect, url, [], autocommit=True))
     try:
         for name, value in _SETTINGS.items():
             backend.raw_sql(f"SET {name} = {value}")
@@ -107,7 +113,9 @@ def held(session: Session, name: str) -> Iterator[None]:
     yield
 
 
-def _opened(open_session: Callable[..., Opened], url: str, **options: object) -> Opened:
+def _opened(
+    open_session: Callable[..., Opened], url: str, options: Sequence[str], **given: object
+) -> Opened:
     """Open a session; where a second attempt may help, there are up to four."""
     since = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
     for pause in (*PAUSES_SECONDS, None):
@@ -116,7 +124,8 @@ def _opened(open_session: Callable[..., Opened], url: str, **options: object) ->
                 url,
                 connect_timeout=TIMEOUT_SECONDS,
                 application_name=f"sales-funnel process {os.getpid()}, since {since}",
-                **options,
+                options=" ".join([*_options_of(url), *options]),
+                **given,
             )
         except (psycopg.OperationalError, psycopg2.OperationalError) as error:
             why, is_passing = next(
@@ -130,3 +139,8 @@ def _opened(open_session: Callable[..., Opened], url: str, **options: object) ->
             break
         time.sleep(pause)
     raise InputError(f"{shown(url)}: {why}")
+
+
+def _options_of(url: str) -> list[str]:
+    """What the URL itself sets, which ours would replace."""
+    return [value for name, value in parse_qsl(urlsplit(url).query) if name == "options"]

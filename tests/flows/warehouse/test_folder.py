@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows.errors import InputError
-from flows.warehouse.folder import find_export, fingerprint
+from flows.warehouse.fingerprint import fingerprint
+from flows.warehouse.folder import find_export
 
 STAGES = b"stage_id,stage_name\n1,Lead Generation\n"
 

@@ -1,0 +1,38 @@
+"""A DuckDB file as the source of an export."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import ibis
+from ibis import Table
+
+from flows.errors import InputError
+from flows.warehouse.faults import told_in_short
+from flows.warehouse.masking import masking_with, pseudonym
+from flows.warehouse.tables import Database
+
+
+@contextmanager
+def opened(url: str, key: bytes) -> Iterator[Database]:
+    """The file, to be read.
+
+    Raises:
+        InputError: it is not there, or no DuckDB file.
+    """
+    path = Path(url.removeprefix("duckdb://"))
+    with told_in_short(path):
+        if not path.is_file():
+            raise InputError(f"{path}: there is no such DuckDB file")
+        backend = ibis.duckdb.connect(str(path), read_only=True)
+
+    def write(rows: Table, file: Path) -> None:
+        with told_in_short(path):
+            backend.to_csv(rows, file, header=True)
+
+    try:
+        backend.raw_sql("SET TimeZone = 'UTC'")
+        with masking_with(key, backend):
+            yield Database(str(path), backend, pseudonym, write)
+    finally:
+        backend.disconnect()

@@ -1,0 +1,65 @@
+"""Where an export comes from: a folder, or tables of a database."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from flows.warehouse.address import is_postgres, schema_of
+from flows.warehouse.folder import ExportFile, find_export
+
+
+class ExportTable(Protocol):
+    """A table of an export."""
+
+    def on_disk(self, folder: Path) -> ExportFile:
+        """Its rows as a file: the one there is, or a masked copy in the folder."""
+
+
+Export = Mapping[str, ExportTable]
+
+
+def check_export(source: str) -> None:
+    """See to what can be seen at once, before anything slow is begun.
+
+    Raises:
+        InputError: the folder or one of its files is not what it must be.
+    """
+    if not is_database(source):
+        find_export(Path(source))
+
+
+def is_database(source: str) -> bool:
+    """Whether a source is the URL of a database, and not a folder."""
+    return source.startswith("duckdb://") or is_postgres(source)
+
+
+@contextmanager
+def opened_export(source: str, key: bytes) -> Iterator[Export]:
+    """The tables of an export by name, while it is open; an optional one can be missing.
+
+    Args:
+        source: a folder, duckdb://PATH?schema=NAME or postgresql://…?schema=NAME.
+        key: for pseudonyms; a database masks what is personal itself.
+
+    Raises:
+        InputError: the source cannot be read, or lacks a table or a column.
+    """
+    if not is_database(source):
+        yield find_export(Path(source))
+        return
+    # Imported when needed: each engine takes its time.
+    from flows.warehouse.tables import find_tables
+
+    if is_postgres(source):
+        from flows.warehouse.postgres.source import opened as opened_postgres
+
+        url, schema = schema_of(source, default="public")
+        opened = opened_postgres(url, key)
+    else:
+        from flows.warehouse.duckdb_source import opened as opened_duckdb
+
+        url, schema = schema_of(source, default="main")
+        opened = opened_duckdb(url, key)
+    with opened as database:
+        yield find_tables(database, schema)

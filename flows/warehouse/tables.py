@@ -1,0 +1,106 @@
+"""Tables of a database as an export: read out to masked files, each in one SELECT.
+
+Their names and columns are found in any case; columns can be typed or text, and others are not
+looked at.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ibis import Table
+from ibis.backends.sql import SQLBackend
+from ibis.expr.types import StringValue
+from transforms.masking.pseudonyms import Pseudonym, masked_columns
+from transforms.sources import PERSONAL_KINDS, SOURCES, Source
+
+from flows.errors import InputError
+from flows.warehouse.folder import ExportFile
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database that an export is read from.
+
+    `pseudonym` is keyed; `write` puts rows into a CSV file with a header.
+    """
+
+    name: str
+    backend: SQLBackend
+    pseudonym: Pseudonym
+    write: Callable[[Table, Path], None]
+
+
+@dataclass(frozen=True)
+class DatabaseTable:
+    """A table of a database; `columns`: those of the source, as the table spells them."""
+
+    name: str
+    source: Source
+    database: Database
+    table: Table
+    columns: Mapping[str, str]
+
+    def on_disk(self, folder: Path) -> ExportFile:
+        """A copy of its rows, masked on the way."""
+        rows = self.table.select(**self._cells())
+        file = folder / f"{self.source.name}.csv"
+        self.database.write(rows, file)
+        header = tuple(rows.columns)
+        places = {name: place for place, name in enumerate(header)}
+        return ExportFile(self.source, file, header, places, table=self.name)
+
+    def _cells(self) -> dict[str, StringValue]:
+        text = {name: self.table[column].cast("string") for name, column in self.columns.items()}
+        cells: dict[str, StringValue] = {}
+        for column in self.source.columns:
+            if column.name not in text:
+                continue
+            if column.kind in PERSONAL_KINDS:
+                masked = masked_columns(
+                    column.kind,
+                    text[column.name],
+                    text.get("changed_field_key"),
+                    self.database.pseudonym,
+                )
+                cells |= {column.name + suffix: value for suffix, value in masked.items()}
+            else:
+                cells[column.name] = text[column.name]
+        return cells
+
+
+def find_tables(database: Database, schema: str) -> dict[str, DatabaseTable]:
+    """The tables of the export in a schema.
+
+    Raises:
+        InputError: the schema or a table is missing, there twice, or lacks a column.
+    """
+    place = f"{database.name}: schema {schema}"
+    if schema not in database.backend.list_databases():
+        raise InputError(f"{place} is not there; name it with ?schema=…")
+    names = database.backend.list_tables(database=schema)
+    found = {}
+    for source in SOURCES.values():
+        same = _spelled(source.name, names, f"{place}: the table")
+        if same is None:
+            if not source.optional:
+                raise InputError(f"{place}: the table {source.name} is missing")
+            continue
+        table = database.backend.table(same, database=schema)
+        where = f"{place}: table {same}: the column"
+        columns = {c.name: _spelled(c.name, table.columns, where) for c in source.columns}
+        missing = [c.name for c in source.columns if not columns[c.name] and not c.optional]
+        if missing:
+            raise InputError(f"{where} {', '.join(missing)} is missing")
+        spelled = {name: column for name, column in columns.items() if column}
+        found[source.name] = DatabaseTable(
+            f"{place}: table {same}", source, database, table, spelled
+        )
+    return found
+
+
+def _spelled(name: str, among: Iterable[str], what: str) -> str | None:
+    same = [other for other in among if other.strip().lower() == name]
+    if len(same) > 1:
+        raise InputError(f"{what} {name} is there twice ({', '.join(same)}); keep one of them")
+    return same[0] if same else None
