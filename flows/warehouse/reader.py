@@ -21,8 +21,10 @@ from flows.warehouse.masking import pseudonym
 
 SETTINGS = (
     "TimeZone = 'UTC'",
-    # What does not fit into memory goes to disk: masked already, and encrypted all the same.
+    # What does not fit into memory goes to disk: masked already, and encrypted all the same. (A
+    # stronger encryption is in an extension that would have to be loaded from the network.)
     "temp_file_encryption = true",
+    "force_mbedtls_unsafe = true",
     "allocator_flush_threshold = '16MB'",
 )
 # Enough to be quick; a larger file is spilled to disk.
