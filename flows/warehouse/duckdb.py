@@ -7,7 +7,6 @@ warehouse, so a reader has the whole old file or the whole new one, whenever the
 
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -22,9 +21,10 @@ from flows.warehouse import reader
 from flows.warehouse.faults import told_in_short
 from flows.warehouse.file import fold_in_log, held, replace, state
 from flows.warehouse.folder import ExportFile
-from flows.warehouse.landing import Landed
+from flows.warehouse.landing import Landed, table_names
 from flows.warehouse.masking import masking_with
-from flows.warehouse.rows import read
+from flows.warehouse.reading import SOURCE_ROW
+from flows.warehouse.rows import read, table_of
 
 SCHEMAS = ("staging", "intermediate", "marts", "quality")
 KEPT_SCHEMA = "quality"
@@ -43,7 +43,6 @@ class DuckDBWarehouse:
     """
 
     backend: Backend
-    _background: Executor
 
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()  # a link stays: what it names is replaced
@@ -58,7 +57,7 @@ class DuckDBWarehouse:
             WarehouseBusyError: another run, or another process that writes, holds it.
             InputError: the path cannot be used, or is no DuckDB file.
         """
-        with held(self.path), ThreadPoolExecutor(1) as self._background:
+        with held(self.path):
             try:
                 with told_in_short(self.path):
                     self._remove_building()  # of a run that was killed
@@ -72,7 +71,6 @@ class DuckDBWarehouse:
                     self._clear()
                 yield
             finally:
-                self._background.shutdown(wait=False, cancel_futures=True)
                 if hasattr(self, "backend"):
                     self.backend.disconnect()
                 self._remove_building()
@@ -83,7 +81,7 @@ class DuckDBWarehouse:
 
     def land(self, file: ExportFile, zone: str) -> Landed:
         """Read a file of the export into a temporary raw table, within `masking`."""
-        return reader.land(self.backend, file, zone, self._background)
+        return reader.land(self.backend, file, zone, self._load, self._keep)
 
     def empty(self, source: Source) -> Table:
         """The raw table of a source that the export does not have."""
@@ -92,7 +90,7 @@ class DuckDBWarehouse:
     def table_of(self, rows: Iterable[Mapping[str, object]], columns: Mapping[str, str]) -> Table:
         """A few rows of Python, to be built or appended at once: the next ones take their place."""
         file = self._building.with_name(f"{self._building.name}.rows")
-        return reader.table_of(self.backend, rows, columns, file)
+        return table_of(self.backend, rows, columns, file)
 
     def build(self, schema: str, name: str, rows: Table, key: Sequence[str] = ()) -> Table:
         """Make a table of the rows, in place of the one of that name; it needs no index."""
@@ -110,7 +108,8 @@ class DuckDBWarehouse:
 
     def forget_raw(self, source: Source) -> None:
         """Give back the memory of a raw table."""
-        reader.forget(self.backend, source)
+        for name in (*table_names(source), source.raw_name):
+            self.backend.drop_table(name, force=True)
 
     def comment(self, schema: str, name: str, text: str, columns: Mapping[str, str]) -> None:
         """Say in the warehouse what a table and its columns are."""
@@ -143,6 +142,13 @@ class DuckDBWarehouse:
             self.backend.detach("aside")
             self.backend.disconnect()
             replace(self.path, aside, self._before)
+
+    def _load(self, name: str, rows: Table) -> Table:
+        landed = self._keep(name, rows)
+        return landed.mutate((landed.rowid() + 1).name(SOURCE_ROW))
+
+    def _keep(self, name: str, rows: Table) -> Table:
+        return self.backend.create_table(name, rows, temp=True)
 
     def _clear(self) -> None:
         """An empty place for every model; `quality` keeps its rows, and people their views."""

@@ -1,20 +1,21 @@
 """A table of the export, landed: read once, typed, masked, without exact duplicates, counted."""
 
 from collections.abc import Callable
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
-import ibis
 from ibis import Table
 from ibis.backends.duckdb import Backend
 from transforms.masking.pseudonyms import Pseudonym
 from transforms.sources import Source
 
 from flows.warehouse.folder import ExportFile
-from flows.warehouse.reading import FAULTS, scan, typed
+from flows.warehouse.reading import FAULTS, ROW_HASH, SOURCE_ROW, fault_names, scan, typed
 from flows.warehouse.rejected import misshapen_lines, rejected_rows
-from flows.warehouse.rows import read_one, read_scalar
+from flows.warehouse.rows import read, read_one
+
+# Rows into a table of that name, which is given back.
+Store = Callable[[str, Table], Table]
 
 
 @dataclass(frozen=True)
@@ -47,48 +48,64 @@ class Landed:
         return ", ".join(said) or "ok"
 
 
-def landed_name(source: Source) -> str:
-    """The temporary table that a raw table is made from."""
-    return f"_landed_{source.name}"
+def table_names(source: Source) -> tuple[str, str]:
+    """The tables that a raw table is made of: what was read, and the hashes of repeated rows."""
+    return f"_landed_{source.name}", f"_repeated_{source.name}"
 
 
 def land_file(
-    connection: Backend, file: ExportFile, zone: str, pseudonym: Pseudonym, background: Executor
+    reader: Backend, file: ExportFile, zone: str, pseudonym: Pseudonym, load: Store, keep: Store
 ) -> Landed:
-    """Read a file into a temporary table; rejected rows are then looked for in the background.
+    """Read a file into a table, and find the rows in it that are faulty or there before.
+
+    Args:
+        reader: reads files.
+        file: the file.
+        zone: of timestamps without an offset.
+        pseudonym: on the reader.
+        load: stores rows of the reader in their order, and adds SOURCE_ROW, from 1 on.
+        keep: stores rows of the tables that `load` gives.
 
     Raises:
         InputError: a quote is opened and not closed, so that the rows behind it cannot be told.
     """
     source = file.source
-    scanned = scan(connection, file)
-    if source.lookup:
-        scanned = scanned.mutate(source_row=ibis.row_number() + 1)
-    rows = typed(scanned, file, zone, pseudonym)
-    same = [name for name in rows.columns if name != "source_row"]
-    last = {"source_row": rows.source_row.max()} if source.lookup else {}
-    distinct = rows.group_by(same).agg(copies=rows.count(), **last)
-    landed = connection.create_table(landed_name(source), distinct, temp=True)
+    landed_name, repeated_name = table_names(source)
+    landed = load(landed_name, typed(scan(reader, file), file, zone, pseudonym))
+    misshapen = misshapen_lines(reader, file)
 
-    good = landed[FAULTS] == 0
-    copies = landed.copies.cast("float64")  # DuckDB sums integers in a type of its own
+    good = landed.filter(landed[FAULTS] == 0)
+    # By hash first: rows that are equal are few.
+    by_hash = good.group_by(ROW_HASH).agg(copies=good.count())
+    repeated = keep(repeated_name, by_hash.filter(by_hash.copies > 1).select(ROW_HASH))
+    same = [name for name in source.raw_schema if name != SOURCE_ROW]
+    more = good.semi_join(repeated, ROW_HASH)
+    collapsed = more.group_by(same).agg(more[SOURCE_ROW].max().name(SOURCE_ROW))
+    once = good.anti_join(repeated, ROW_HASH).select(*collapsed.columns)
+    raw = once.union(collapsed).select(*source.raw_schema)
+
     count = read_one(
         landed.agg(
-            loaded=landed.count(where=good),
-            good=copies.sum(where=good).coalesce(0).cast("int64"),
-            bad=copies.sum(where=~good).coalesce(0).cast("int64"),
-            bits=landed[FAULTS].bit_or().coalesce(0),
+            read=landed.count(),
+            faulty=landed.count(where=landed[FAULTS] != 0),
+            repeated=more.count().as_scalar(),
+            collapsed=collapsed.count().as_scalar(),
         )
     )
-    rejected = count["bad"] + read_scalar(misshapen_lines(connection, file).count())
+    faulty = []
+    if count["faulty"]:
+        rows = landed.filter(landed[FAULTS] != 0).order_by(SOURCE_ROW).select(SOURCE_ROW, FAULTS)
+        faulty = [
+            {"source_row": row[SOURCE_ROW], "column_name": column, "reason": reason}
+            for row in read(rows).to_pylist()
+            for column, reason in fault_names(source, row[FAULTS])
+        ]
+    duplicates = count["repeated"] - count["collapsed"]
+    rows_read = count["read"] + len(misshapen)
     return Landed(
-        raw=landed.filter(good).select(*source.raw_schema),
-        rejected=background.submit(
-            rejected_rows, file, zone, count["bits"], count["good"] + rejected
-        ).result
-        if rejected
-        else list,
-        rows_loaded=count["loaded"],
-        rows_rejected=rejected,
-        duplicates_collapsed=count["good"] - count["loaded"],
+        raw=raw,
+        rejected=lambda: rejected_rows(file, faulty, misshapen, rows_read),
+        rows_loaded=count["read"] - count["faulty"] - duplicates,
+        rows_rejected=count["faulty"] + len(misshapen),
+        duplicates_collapsed=duplicates,
     )

@@ -1,22 +1,17 @@
 """Files into raw tables: what a DuckDB connection does for every warehouse."""
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Executor
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import ibis
-from ibis import Table
 from ibis.backends.duckdb import Backend
-from transforms.sources import Source
 
 import duckdb
 from flows.errors import InputError
 from flows.warehouse.faults import told_in_short
 from flows.warehouse.folder import ExportFile, check_whole
-from flows.warehouse.landing import Landed, land_file, landed_name
+from flows.warehouse.landing import Landed, Store, land_file
 from flows.warehouse.masking import pseudonym
 
 SETTINGS = (
@@ -44,8 +39,8 @@ def opened() -> Iterator[Backend]:
             backend.disconnect()
 
 
-def land(backend: Backend, file: ExportFile, zone: str, background: Executor) -> Landed:
-    """Read a file of the export into a temporary raw table, within `masking_with`.
+def land(backend: Backend, file: ExportFile, zone: str, load: Store, keep: Store) -> Landed:
+    """Read a file of the export into the tables of a raw table, within `masking_with`.
 
     Raises:
         InputError: the file is damaged.
@@ -53,27 +48,10 @@ def land(backend: Backend, file: ExportFile, zone: str, background: Executor) ->
     check_whole(file)
     with told_in_short(file.name):
         try:
-            return land_file(backend, file, zone, pseudonym, background)
+            return land_file(backend, file, zone, pseudonym, load, keep)
         except (duckdb.OutOfMemoryException, duckdb.IOException):
             raise
         except duckdb.Error as error:
             mixed = "new line" in str(error).lower()
             why = "its lines end in different ways" if mixed else "it is damaged"
             raise InputError(f"{file.name}: cannot be read: {why}; export it again") from None
-
-
-def forget(backend: Backend, source: Source) -> None:
-    """Give back the memory of a raw table."""
-    for name in (landed_name(source), source.raw_name):
-        backend.drop_table(name, force=True)
-
-
-def table_of(
-    backend: Backend, rows: Iterable[Mapping[str, object]], columns: Mapping[str, str], file: Path
-) -> Table:
-    """A few rows of Python as a table, for as long as the file is there.
-
-    Through a file, because for rows in memory DuckDB imports pandas (0.3 s).
-    """
-    file.write_text("".join(f"{json.dumps(row, default=str)}\n" for row in rows))
-    return backend.read_json(file, table_name="_rows", columns=columns, format="newline_delimited")

@@ -20,13 +20,15 @@ from ibis.backends.duckdb import Backend
 from ibis.expr.types import BooleanValue, StringValue, TimestampValue, Value
 from transforms import text as texts
 from transforms.masking.pseudonyms import Pseudonym, masked_columns
-from transforms.sources import PERSONAL_KINDS, RAW_COLUMNS, Column, Kind
+from transforms.sources import PERSONAL_KINDS, RAW_COLUMNS, Column, Kind, Source
 from transforms.times import as_utc
 
 from flows.warehouse.folder import ExportFile
 
 REJECTS = "_rejected_lines"
-FAULTS = "faults"
+# Columns beside those of the raw table: a bit for each thing that is wrong with the row, a hash of
+# its values, and its place in the file.
+FAULTS, ROW_HASH, SOURCE_ROW = "faults", "row_hash", "source_row"
 
 _USUAL_INTEGER = r"^[0-9]{1,18}$"
 # Every such time exists; the 29th of February is left to the careful look.
@@ -104,52 +106,32 @@ def scan(connection: Backend, file: ExportFile) -> Table:
 
 
 def typed(scanned: Table, file: ExportFile, zone: str, pseudonym: Pseudonym) -> Table:
-    """The columns of the raw table, and FAULTS: a bit for each thing that is wrong with the row."""
+    """The columns of the raw table, FAULTS and ROW_HASH."""
     source = file.source
-    values = _with_values(scanned, source.columns, zone, f"_values_{source.name}")
-    found = _faults(values, source.columns)
+    values = {
+        f"{column.name}_value": _CASTS[column.kind](scanned[column.name], zone)
+        for column in source.columns
+        if column.kind in REASONS
+    }
+    scanned = scanned.mutate(**values).alias(f"_values_{source.name}")
+    found = _faults(scanned, source.columns)
     bits = [wrong.ifelse(1 << place, 0) for place, wrong in enumerate(found.values())]
     raw = {
         column.name + suffix: value
         for column in source.columns
-        for suffix, value in _raw_columns(values, column, file, pseudonym).items()
+        for suffix, value in _raw_columns(scanned, column, file, pseudonym).items()
     }
-    kept = ["source_row"] if source.lookup else []
-    return values.select(*kept, **raw, **{FAULTS: reduce(add, bits).cast("int64")})
+    made = scanned.select(**raw, **{FAULTS: reduce(add, bits).cast("int64")})
+    made = made.alias(f"_typed_{source.name}")
+    whole = ibis.struct({name: made[name] for name in raw})
+    # One bit less: not every engine has unsigned integers.
+    return made.mutate((whole.hash() >> 1).name(ROW_HASH))
 
 
-def faults(scanned: Table, file: ExportFile, zone: str, bits: int) -> Table:
-    """One row per faulty row: source_row, and for each "column: reason" whether it is so.
-
-    `bits`: the FAULTS that there are in the file, so that no other is looked for.
-    """
-    columns = file.source.columns
-    places = enumerate((c, reason) for c in columns for reason in _reasons(c))
-    wanted = {c.name: c for place, (c, _) in places if bits & 1 << place}
-    if all(column.kind in _USUAL for column in wanted.values()):
-        usual = [scanned[name].re_search(_USUAL[c.kind]) for name, c in wanted.items()]
-        scanned = scanned.filter(~ibis.and_(*usual).fill_null(False))
-    values = _with_values(scanned, tuple(wanted.values()), zone, f"_faulty_{file.source.name}")
-    found = _faults(values, tuple(wanted.values()))
-    flags = {f"{column}: {reason}": wrong for (column, reason), wrong in found.items()}
-    faulty = ibis.ifelse(ibis.or_(*flags.values()), is_read(values, file), False)
-    return values.filter(faulty).select("source_row", **flags)
-
-
-def is_read(scanned: Table, file: ExportFile) -> BooleanValue:
-    """True: DuckDB leaves out a line that is not UTF-8 only if it reads the column; read all."""
-    cells = (scanned[name].fill_null("") for name in file.cells)
-    return reduce(add, cells).length() >= 0
-
-
-def _with_values(scanned: Table, columns: Sequence[Column], zone: str, view: str) -> Table:
-    """The scanned text, and beside it the value of each column ("deal_id" -> "deal_id_value")."""
-    values = {
-        f"{column.name}_value": _CASTS[column.kind](scanned[column.name], zone)
-        for column in columns
-        if column.kind in REASONS
-    }
-    return scanned.mutate(**values).alias(view)
+def fault_names(source: Source, bits: int) -> list[tuple[str, str]]:
+    """Column and reason of each thing that is wrong with a row of these FAULTS."""
+    names = [(column.name, reason) for column in source.columns for reason in _reasons(column)]
+    return [name for place, name in enumerate(names) if bits & 1 << place]
 
 
 def _reasons(column: Column) -> list[str]:

@@ -1,12 +1,17 @@
-"""Small results out of a warehouse.
+"""A few rows out of a warehouse, and into DuckDB.
 
-Ibis's `to_pyarrow` imports pandas, half a second of every run; its batches do not.
+Ibis's `to_pyarrow` imports pandas, half a second of every run; its batches do not. For rows in
+memory DuckDB imports it too; for those of a file it does not.
 """
 
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 from ibis import Table
+from ibis.backends.duckdb import Backend
 from ibis.expr.types import Scalar
 
 
@@ -25,3 +30,15 @@ def read_scalar(scalar: Scalar) -> Any:
     """A single value."""
     [value] = read_one(scalar.name("value").as_table()).values()
     return value
+
+
+def table_of(
+    connection: Backend,
+    rows: Iterable[Mapping[str, object]],
+    columns: Mapping[str, str],
+    file: Path,
+) -> Table:
+    """Rows of Python as a table, for as long as the file is there that it puts them into."""
+    file.write_text("".join(f"{json.dumps(row, default=str)}\n" for row in rows))
+    name = f"_{file.name.lstrip('.')}"
+    return connection.read_json(file, table_name=name, columns=columns, format="newline_delimited")

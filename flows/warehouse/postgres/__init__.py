@@ -7,14 +7,11 @@ and copied over: no unmasked value gets to the server.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import ibis
-import sqlglot.expressions as sge
 from ibis import Table
 from ibis.backends.duckdb import Backend as DuckDB
 from ibis.backends.postgres import Backend
@@ -24,12 +21,14 @@ from transforms.sources import Source
 from flows.warehouse import reader
 from flows.warehouse.address import shown
 from flows.warehouse.folder import ExportFile
-from flows.warehouse.landing import Landed
+from flows.warehouse.landing import Landed, table_names
 from flows.warehouse.masking import masking_with
 from flows.warehouse.postgres.copying import copy_over
 from flows.warehouse.postgres.faults import told_in_short
 from flows.warehouse.postgres.publishing import BUILDING, Candidate, prepare, publish, sweep
 from flows.warehouse.postgres.server import connect, connect_ibis, held
+from flows.warehouse.reading import SOURCE_ROW
+from flows.warehouse.rows import table_of
 
 SCHEMAS = ("staging", "intermediate", "marts", "quality")
 KEPT_SCHEMA = "quality"
@@ -49,7 +48,6 @@ class PostgresWarehouse:
     backend: Backend
     _session: Session
     _reader: DuckDB
-    _background: Executor
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -70,13 +68,11 @@ class PostgresWarehouse:
             held(self._session, self.name),
             connect_ibis(self.url) as self.backend,
             reader.opened() as self._reader,
-            ThreadPoolExecutor(1) as self._background,
         ):
             prepare(self._session, SCHEMAS)
             try:
                 yield
             finally:
-                self._background.shutdown(wait=False, cancel_futures=True)
                 sweep(self._session, SCHEMAS)
 
     def masking(self, key: bytes) -> AbstractContextManager[None]:
@@ -85,10 +81,7 @@ class PostgresWarehouse:
 
     def land(self, file: ExportFile, zone: str) -> Landed:
         """Read a file of the export and copy its raw table over, within `masking`."""
-        landed = reader.land(self._reader, file, zone, self._background)
-        raw = self._copy(landed.raw, file.source.raw_name, file.source.raw_schema)
-        reader.forget(self._reader, file.source)
-        return replace(landed, raw=raw)
+        return reader.land(self._reader, file, zone, self._load, self._keep)
 
     def empty(self, source: Source) -> Table:
         """The raw table of a source that the export does not have."""
@@ -97,8 +90,8 @@ class PostgresWarehouse:
     def table_of(self, rows: Iterable[Mapping[str, object]], columns: Mapping[str, str]) -> Table:
         """A few rows of Python, to be built or appended at once: the next ones take their place."""
         with TemporaryDirectory() as folder:
-            made = reader.table_of(self._reader, rows, columns, Path(folder) / "rows")
-            return self._copy(made, "rows", columns)
+            made = table_of(self._reader, rows, columns, Path(folder) / "rows")
+            return self._copy("rows", made, columns)
 
     def build(self, schema: str, name: str, rows: Table, key: Sequence[str] = ()) -> Table:
         """Make a table of the rows, in place of the one of that name once it is published."""
@@ -110,7 +103,8 @@ class PostgresWarehouse:
 
     def forget_raw(self, source: Source) -> None:
         """Give back the room of a raw table."""
-        self.backend.drop_table(f"{BUILDING}{source.raw_name}", database=ASIDE, force=True)
+        for name in (*table_names(source), source.raw_name):
+            self.backend.drop_table(f"{BUILDING}{name}", database=ASIDE, force=True)
 
     def comment(self, schema: str, name: str, text: str, columns: Mapping[str, str]) -> None:
         """Say in the warehouse what a table and its columns are, once it is published."""
@@ -127,21 +121,34 @@ class PostgresWarehouse:
         with told_in_short(self.name):
             publish(self._session, of_quality, ASIDE)
 
-    def _copy(self, rows: Table, name: str, schema: Mapping[str, str]) -> Table:
-        """Rows of the reader in a table of the server."""
+    def _load(self, name: str, rows: Table) -> Table:
+        return self._copy(name, rows, rows.schema(), numbered=True)
+
+    def _keep(self, name: str, rows: Table) -> Table:
+        made = self.backend.create_table(f"{BUILDING}{name}", rows, database=ASIDE)
+        self._analyze(ASIDE, f"{BUILDING}{name}")
+        return made
+
+    def _copy(
+        self, name: str, rows: Table, schema: Mapping[str, str], numbered: bool = False
+    ) -> Table:
+        """Rows of the reader in a table of the server; `numbered`: with SOURCE_ROW."""
+        building = f"{BUILDING}{name}"
         with told_in_short(f"{self.name}: {name}"):
-            table = self._create(name, schema)
-            copy_over(self._reader, rows, self._session, ASIDE, f"{BUILDING}{name}")
-            self._analyze(ASIDE, f"{BUILDING}{name}")
-        return table
+            self._create(name, schema)
+            if numbered:
+                number = f'ADD COLUMN "{SOURCE_ROW}" bigint GENERATED ALWAYS AS IDENTITY'
+                self.backend.raw_sql(f'ALTER TABLE "{ASIDE}"."{building}" {number}')
+            copy_over(self._reader, rows, self._session, ASIDE, building)
+            self._analyze(ASIDE, building)
+        return self.backend.table(building, database=ASIDE)
 
     def _create(self, name: str, schema: Mapping[str, str]) -> Table:
         name = f"{BUILDING}{name}"
         self.backend.drop_table(name, database=ASIDE, force=True)
         made = self.backend.create_table(name, schema=ibis.schema(schema), database=ASIDE)
         # Nobody needs it after a crash.
-        unlogged = sge.Command(this="ALTER", expression=f'TABLE "{ASIDE}"."{name}" SET UNLOGGED')
-        self.backend.raw_sql(unlogged)
+        self.backend.raw_sql(f'ALTER TABLE "{ASIDE}"."{name}" SET UNLOGGED')
         return made
 
     def _make(self, candidate: Candidate, rows: Table) -> Table:

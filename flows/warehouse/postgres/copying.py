@@ -12,7 +12,9 @@ from psycopg2.extensions import connection as Session
 def copy_over(reader: DuckDB, rows: Table, session: Session, schema: str, name: str) -> None:
     """Copy rows into an empty table of the same columns, through a pipe: all of them or none."""
     reading, writing = os.pipe()
-    statement = sql.SQL("COPY {} FROM STDIN (FORMAT csv)").format(sql.Identifier(schema, name))
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(
+        sql.Identifier(schema, name), sql.SQL(", ").join(map(sql.Identifier, rows.columns))
+    )
 
     def write() -> None:
         try:
