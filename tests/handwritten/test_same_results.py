@@ -8,16 +8,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from flows.run import Run
-from flows.settings import load_settings
 from flows.warehouse.duckdb import DuckDBWarehouse
-from flows.warehouse.folder import find_export
 from tests.handwritten.run import build as build_by_hand
+from tests.whole_run import KEY, publish_run
 from transforms.graph import load_models
-from transforms.sources import RAW_TABLES
 
 ROOT = Path(__file__).parents[2]
-KEY = b"a key for the tests, not a secret"
 # quality is not part of the handwritten warehouse, nor are tables that only our models need.
 COMPARED = [
     (model.schema, model.name)
@@ -26,27 +22,6 @@ COMPARED = [
     and model.name not in ("stg_deal_owner_changes", "stg_deal_stage_changes")
 ]
 REAL_EXPORT = Path(os.environ.get("FUNNEL_REAL_EXPORT", ROOT.parent / "shared/pipedrive_export"))
-
-
-def build_ours(folder: Path, database: Path, timezone: str, as_of: datetime | None) -> None:
-    """All models from the folder, without Prefect."""
-    warehouse = DuckDBWarehouse(database)
-    settings = load_settings(timezone=timezone, as_of=as_of)
-    with warehouse.run():
-        run = Run("test", settings, warehouse, find_export(folder))
-        with warehouse.masking(KEY):
-            for source in RAW_TABLES.values():
-                file = run.export.get(source.name)
-                run.tables[source.raw_name] = (
-                    warehouse.land(file, "UTC").raw if file else warehouse.empty(source)
-                )
-        for name, model in run.models.items():
-            if "as_of" in model.settings:
-                run.fix_as_of()
-            run.tables[name] = warehouse.build(
-                model.schema, name, model.expression(run.tables, run.given)
-            )
-        warehouse.publish()
 
 
 @pytest.fixture(scope="module", params=["sample", "generated", "real export"])
@@ -65,7 +40,7 @@ def both(
         folder = REAL_EXPORT
         if not folder.is_dir():
             pytest.skip("the real export is not here (FUNNEL_REAL_EXPORT names its folder)")
-    build_ours(folder, place / "ours.duckdb", timezone, as_of)
+    publish_run(DuckDBWarehouse(place / "ours.duckdb"), folder, timezone, as_of)
     build_by_hand(folder, place / "by_hand.duckdb", KEY, as_of=as_of, timezone=timezone)
     with duckdb.connect() as connection:
         for name in ("ours", "by_hand"):

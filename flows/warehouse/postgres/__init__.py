@@ -12,9 +12,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import ibis
+import sqlglot
+import sqlglot.expressions as sge
 from ibis import Table
 from ibis.backends.duckdb import Backend as DuckDB
 from ibis.backends.postgres import Backend
+from ibis.backends.sql.datatypes import PostgresType
 from psycopg2.extensions import connection as Session
 from transforms.sources import Source
 
@@ -32,6 +35,7 @@ from flows.warehouse.rows import table_of
 
 SCHEMAS = ("staging", "intermediate", "marts", "quality")
 KEPT_SCHEMA = "quality"
+DIALECT = "postgres"
 # What is shown to readers is copied into tables that stay; the rest changes places with them.
 SHOWN_SCHEMAS = ("marts", "quality")
 # Where rows wait until they are published: where readers of the marts cannot look.
@@ -125,9 +129,7 @@ class PostgresWarehouse:
         return self._copy(name, rows, rows.schema(), numbered=True)
 
     def _keep(self, name: str, rows: Table) -> Table:
-        made = self.backend.create_table(f"{BUILDING}{name}", rows, database=ASIDE)
-        self._analyze(ASIDE, f"{BUILDING}{name}")
-        return made
+        return self._create_as(ASIDE, f"{BUILDING}{name}", rows, logged=False)
 
     def _copy(
         self, name: str, rows: Table, schema: Mapping[str, str], numbered: bool = False
@@ -152,12 +154,30 @@ class PostgresWarehouse:
         return made
 
     def _make(self, candidate: Candidate, rows: Table) -> Table:
+        database = ASIDE if candidate.stays else candidate.schema
         with told_in_short(f"{candidate.schema}.{candidate.name}"):
-            database = ASIDE if candidate.stays else candidate.schema
-            made = self.backend.create_table(candidate.building, rows, database=database)
-            self._analyze(database, candidate.building)
+            made = self._create_as(database, candidate.building, rows, logged=not candidate.stays)
         self._candidates[candidate.name] = candidate
         return made
+
+    def _create_as(self, schema: str, name: str, rows: Table, *, logged: bool) -> Table:
+        """A table of the rows; Ibis would insert them, for which PostgreSQL uses one process."""
+        columns = (
+            sge.cast(sge.column(column, quoted=True), PostgresType.from_ibis(dtype)).as_(
+                column, quoted=True
+            )
+            for column, dtype in rows.schema().items()
+        )
+        query = sqlglot.parse_one(self.backend.compile(rows), dialect=DIALECT).subquery("made")
+        table = sge.Create(
+            this=sge.table_(name, db=schema, quoted=True),
+            kind="TABLE",
+            properties=None if logged else sge.Properties(expressions=[sge.UnloggedProperty()]),
+            expression=sge.select(*columns).from_(query),
+        )
+        self.backend.raw_sql(table.sql(DIALECT))
+        self._analyze(schema, name)
+        return self.backend.table(name, database=schema)
 
     def _analyze(self, schema: str, name: str) -> None:
         """Let the planner know the table before the next model reads it."""

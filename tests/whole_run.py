@@ -1,0 +1,52 @@
+"""A whole run as the flow does it, without Prefect and the report."""
+
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from flows.build import build, check
+from flows.ingest import ingest
+from flows.record import document, record
+from flows.run import Run
+from flows.settings import load_settings
+from flows.warehouse import Warehouse
+from flows.warehouse.export import opened_export
+from flows.warehouse.fingerprint import fingerprint
+from transforms.sources import RAW_TABLES
+
+KEY = b"a key for the tests, not a secret"
+
+
+def publish_run(
+    warehouse: Warehouse,
+    source: Path | str,
+    timezone: str = "UTC",
+    as_of: datetime | None = None,
+    run_id: str = "test",
+) -> Run:
+    """Every table of the export into the warehouse, checked, recorded and published."""
+    settings = load_settings(source=str(source), timezone=timezone, as_of=as_of)
+    with (
+        opened_export(str(source), KEY) as export,
+        TemporaryDirectory() as folder,
+        warehouse.run(),
+    ):
+        run = Run(run_id, settings, warehouse, export)
+        with warehouse.masking(KEY):
+            for name, table in RAW_TABLES.items():
+                if table.name not in export:
+                    run.tables[name] = warehouse.empty(table)
+                    continue
+                run.files[table.name] = export[table.name].on_disk(Path(folder))
+                landed = ingest(warehouse, run.files[table.name], "UTC", max_rejected_pct=1)
+                run.landed[table.name], run.tables[name] = landed, landed.raw
+        for name, model in run.models.items():
+            if "as_of" in model.settings:
+                run.fix_as_of()
+            run.tables[name] = build(warehouse, model, run.tables, run.given, run_id)
+        for model in run.models.values():
+            run.checks += check(model, run.tables, run.given)
+        record(run, "published", fingerprint(run.files))
+        document(run)
+        warehouse.publish()
+    return run
