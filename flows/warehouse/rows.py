@@ -9,9 +9,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import ibis
 import pyarrow as pa
 from ibis import Table
 from ibis.backends.duckdb import Backend
+from ibis.backends.sql.datatypes import DuckDBType
 from ibis.expr.types import Scalar
 
 
@@ -41,4 +43,5 @@ def table_of(
     """Rows of Python as a table, for as long as the file is there that it puts them into."""
     file.write_text("".join(f"{json.dumps(row, default=str)}\n" for row in rows))
     name = f"_{file.name.lstrip('.')}"
-    return connection.read_json(file, table_name=name, columns=columns, format="newline_delimited")
+    types = {column: DuckDBType.to_string(ibis.dtype(dtype)) for column, dtype in columns.items()}
+    return connection.read_json(file, table_name=name, columns=types, format="newline_delimited")

@@ -168,7 +168,10 @@ class PostgresWarehouse:
             )
             for column, dtype in rows.schema().items()
         )
-        query = sqlglot.parse_one(self.backend.compile(rows), dialect=DIALECT).subquery("made")
+        query = sge.Subquery(
+            this=sqlglot.parse_one(self.backend.compile(rows), dialect=DIALECT),
+            alias=sge.TableAlias(this=sge.to_identifier("made")),
+        )
         table = sge.Create(
             this=sge.table_(name, db=schema, quoted=True),
             kind="TABLE",

@@ -18,7 +18,7 @@ FAILURES = {
     "53100": "the disk of the server is full",
     "53200": "the server has not enough memory",
     "2BP01": "a view of yours uses a column that is gone; drop it, run again, make it anew",
-    "57P": "the server ended the connection; run again",
+    "57P": "the connection to the server was lost; run again",
     "57014": "the server cancelled a statement (statement_timeout?)",
     "08": "the connection to the server was lost; run again",
 }

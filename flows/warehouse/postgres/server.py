@@ -4,7 +4,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TypeVar
 from urllib.parse import parse_qsl, urlsplit
@@ -63,15 +63,33 @@ def connect(url: str, settings: Mapping[str, str] | None = None) -> Session:
         settings: of the session, from its beginning.
 
     Raises:
-        InputError: the server cannot be reached, or is too old.
+        InputError: the server cannot be reached, is too old, or the database is not Unicode.
     """
     options = [f"-c {name}={value}" for name, value in (settings or {}).items()]
     session = _opened(psycopg2.connect, url, options)
     session.autocommit = True
-    if session.server_version < OLDEST:
+    try:
+        _check_fitness(session, shown(url))
+    except BaseException:
         session.close()
-        raise InputError(f"{shown(url)}: the server is too old; PostgreSQL 13 or newer is needed")
+        raise
     return session
+
+
+def _check_fitness(session: Session, name: str) -> None:
+    if session.server_version < OLDEST:
+        raise InputError(f"{name}: the server is too old; PostgreSQL 13 or newer is needed")
+    with session.cursor() as cursor:
+        cursor.execute("SHOW server_encoding")
+        is_utf8 = cursor.fetchone() == ("UTF8",)
+        if is_utf8:
+            cursor.execute("SELECT lower('Ä')")
+            is_utf8 = cursor.fetchone() == ("ä",)
+    if not is_utf8:
+        raise InputError(
+            f"{name}: the database knows the letters of ASCII only;"
+            " make it with ENCODING 'UTF8' and a locale such as C.UTF-8"
+        )
 
 
 @contextmanager
@@ -110,7 +128,12 @@ def held(session: Session, name: str) -> Iterator[None]:
                 f"{name}: another run holds the warehouse ({holder.removeprefix('sales-funnel ')});"
                 " try again later"
             )
-    yield
+    try:
+        yield
+    finally:
+        # The server takes a moment to notice that a session is closed; the next run need not wait.
+        with suppress(psycopg2.Error), session.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", (LOCK,))
 
 
 def _opened(
