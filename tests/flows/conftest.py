@@ -212,6 +212,20 @@ def prefect_server_in() -> Callable[[Path], AbstractContextManager[str]]:
 # The command
 
 
+# No export breaks a rule of severity error, so one is added that no row keeps.
+BROKEN_RULE = """
+    from dataclasses import replace
+    from flows.main import command
+    from transforms.checks import rule
+    from transforms.graph import MODELS, load_models
+
+    stages = load_models()["stg_stages"]
+    never = rule("never", lambda table: table.stage_id < 0)
+    MODELS["stg_stages"] = replace(stages, checks=(*stages.checks, never))
+    command()
+    """
+
+
 @dataclass
 class Sandbox:
     """`python -m flows.main` with everything that it writes in one folder.
@@ -271,6 +285,10 @@ class Sandbox:
             out, err = process.communicate(timeout=120)
         assert "Traceback" not in out + err, err
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def run_with_a_broken_rule(self, *options: object) -> "subprocess.CompletedProcess[str]":
+        """Run to where a check of severity error fails."""
+        return self.run(*options, code=BROKEN_RULE)
 
     def published(self) -> dict[str, bytes]:
         """What readers have: the warehouse and the report, byte by byte, if they are there."""

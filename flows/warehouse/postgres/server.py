@@ -17,6 +17,7 @@ from psycopg2.extensions import connection as Session
 
 from flows.errors import InputError, WarehouseBusyError
 from flows.warehouse.address import shown
+from flows.warehouse.postgres.faults import told_in_short
 
 OLDEST = 130_000  # 13.0, as the server says it
 TIMEOUT_SECONDS = 10
@@ -69,7 +70,8 @@ def connect(url: str, settings: Mapping[str, str] | None = None) -> Session:
     session = _opened(psycopg2.connect, url, options)
     session.autocommit = True
     try:
-        _check_fitness(session, shown(url))
+        with told_in_short(shown(url)):
+            _check_fitness(session, shown(url))
     except BaseException:
         session.close()
         raise
@@ -95,13 +97,12 @@ def _check_fitness(session: Session, name: str) -> None:
 @contextmanager
 def connect_ibis(url: str) -> Iterator[Backend]:
     """A session for the models."""
-    backend = ibis.postgres.from_connection(_opened(psycopg.connect, url, [], autocommit=True))
-    try:
-        for name, value in _SETTINGS.items():
-            backend.raw_sql(f"SET {name} = {value}")
+    with _opened(psycopg.connect, url, [], autocommit=True) as session:
+        with told_in_short(shown(url)):
+            backend = ibis.postgres.from_connection(session)
+            for name, value in _SETTINGS.items():
+                backend.raw_sql(f"SET {name} = {value}")
         yield backend
-    finally:
-        backend.disconnect()
 
 
 @contextmanager
