@@ -50,8 +50,18 @@ Exit codes: 0 done (there can be warnings), 1 failed or stopped by a check, 2 us
 
 
 @click.command(help=EXAMPLE)
-@click.option("--source", metavar="SRC", help="Folder of the export.  [data/sample]")
-@click.option("--warehouse", metavar="URL", help="duckdb://PATH.  [duckdb://data/warehouse.duckdb]")
+@click.option(
+    "--source",
+    metavar="SRC",
+    help="Folder of the export, or duckdb://PATH?schema=NAME, or"
+    " postgresql://USER@HOST:PORT/DATABASE?schema=NAME.  [data/sample]",
+)
+@click.option(
+    "--warehouse",
+    metavar="URL",
+    help="duckdb://PATH, or postgresql://USER@HOST:PORT/DATABASE with the password in PGPASSWORD"
+    " or ~/.pgpass.  [duckdb://data/warehouse.duckdb]",
+)
 @click.option("--report", metavar="FILE", help="HTML file.  [reports/out/sales_funnel.html]")
 @click.option(
     "--as-of", metavar="TS", help="Measure open stays up to this time (UTC).  [the newest event]"

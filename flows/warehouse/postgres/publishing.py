@@ -6,6 +6,7 @@ large, and change places with the new ones; where a view or a reader stands in t
 are replaced too.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,7 +17,14 @@ from psycopg2 import errors, sql
 from psycopg2.extensions import connection as Session
 from psycopg2.extensions import cursor as Cursor
 
+from flows.errors import RunFailedError
+
 BUILDING = "_building_"
+# For a table that readers use: shorter than a server waits before it breaks a deadlock (1 s), so
+# that it never chooses a reader for that.
+SHORT_WAIT = "SET LOCAL lock_timeout = '200ms'"
+USUAL_WAIT = "SET LOCAL lock_timeout = DEFAULT"
+PAUSES_SECONDS = (0.5, 1, 2, 5, 10)
 # What readers filter by, where it does not lead the key.
 FILTERED_BY = ("run_id", "month", "user_id")
 
@@ -66,23 +74,33 @@ def sweep(session: Session, schemas: Sequence[str]) -> None:
 
 
 def publish(session: Session, candidates: Sequence[Candidate], aside: str) -> None:
-    """Put all candidates in their place, in one transaction; then refresh the statistics."""
+    """Put all candidates in their place, in one transaction; then refresh the statistics.
+
+    Raises:
+        RunFailedError: columns changed, and readers did not let go of the table.
+    """
     with session.cursor() as cursor:
         for candidate in candidates:
             if not candidate.stays and candidate.key:
                 _add_key(cursor, candidate.schema, candidate.building, candidate.key)
-        cursor.execute("BEGIN")
-        try:
-            for candidate in candidates:
-                if candidate.stays or not _changed_places(cursor, candidate):
-                    source = aside if candidate.stays else candidate.schema
-                    _copy_rows(cursor, candidate, sql.Identifier(source, candidate.building))
-                _comment(cursor, candidate)
-        except BaseException:
-            with suppress(psycopg2.Error):
+        for pause in (*PAUSES_SECONDS, None):
+            cursor.execute("BEGIN")
+            try:
+                _publish(cursor, candidates, aside)
+            except errors.LockNotAvailable:
                 cursor.execute("ROLLBACK")
-            raise
-        cursor.execute("COMMIT")
+                if pause is None:
+                    raise RunFailedError(
+                        "the columns of a table change, and somebody reads it; run again later"
+                    ) from None
+                time.sleep(pause)
+            except BaseException:
+                with suppress(psycopg2.Error):
+                    cursor.execute("ROLLBACK")
+                raise
+            else:
+                cursor.execute("COMMIT")
+                break
         # What is published is published: a server that goes away now has its autovacuum.
         with suppress(psycopg2.Error):
             for candidate in candidates:
@@ -91,16 +109,27 @@ def publish(session: Session, candidates: Sequence[Candidate], aside: str) -> No
                     cursor.execute(sql.SQL("VACUUM (ANALYZE) {}").format(table))
 
 
-def _changed_places(cursor: Cursor, candidate: Candidate) -> bool:
-    """Put the new table in place of the old one; False if something stands in the way.
+def _publish(cursor: Cursor, candidates: Sequence[Candidate], aside: str) -> None:
+    for candidate in candidates:  # first, because a reader can be in the way
+        if candidate.stays:
+            _fit(cursor, candidate, sql.Identifier(aside, candidate.building))
+    for candidate in candidates:
+        if candidate.stays:
+            _copy_rows(cursor, candidate, sql.Identifier(aside, candidate.building))
+        elif not _changed_places(cursor, candidate):
+            rows = sql.Identifier(candidate.schema, candidate.building)
+            _fit(cursor, candidate, rows)
+            _copy_rows(cursor, candidate, rows)
+        _comment(cursor, candidate)
 
-    The wait is shorter than the server's for a deadlock: no reader is ever chosen to break one.
-    """
+
+def _changed_places(cursor: Cursor, candidate: Candidate) -> bool:
+    """Put the new table in place of the old one; False if something stands in the way."""
     old = sql.Identifier(candidate.schema, candidate.name)
     new = sql.Identifier(candidate.schema, candidate.building)
     cursor.execute("SAVEPOINT change")
     try:
-        cursor.execute("SET LOCAL lock_timeout = '200ms'")
+        cursor.execute(SHORT_WAIT)
         cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(old))
         cursor.execute(
             sql.SQL("ALTER TABLE {} RENAME TO {}").format(new, sql.Identifier(candidate.name))
@@ -112,15 +141,15 @@ def _changed_places(cursor: Cursor, candidate: Candidate) -> bool:
                     sql.Identifier(f"{candidate.name}_pkey"),
                 )
             )
-        cursor.execute("SET LOCAL lock_timeout = DEFAULT")
+        cursor.execute(USUAL_WAIT)
     except (errors.LockNotAvailable, errors.DependentObjectsStillExist):
         cursor.execute("ROLLBACK TO SAVEPOINT change")
         return False
     return True
 
 
-def _copy_rows(cursor: Cursor, candidate: Candidate, rows: sql.Composable) -> None:
-    """Put the rows into the table that readers know, which is made or altered as needed."""
+def _fit(cursor: Cursor, candidate: Candidate, rows: sql.Composable) -> None:
+    """Make the table that readers know, or bring its columns up to those of the rows."""
     place = sql.Identifier(candidate.schema, candidate.name)
     wanted = _columns(cursor, rows)
     present = _columns(cursor, place)
@@ -130,9 +159,14 @@ def _copy_rows(cursor: Cursor, candidate: Candidate, rows: sql.Composable) -> No
         _add_indexes(cursor, candidate, wanted)
     elif present != wanted:
         _alter(cursor, candidate, present, wanted)
+
+
+def _copy_rows(cursor: Cursor, candidate: Candidate, rows: sql.Composable) -> None:
+    """Put the rows into the table that readers know."""
+    place = sql.Identifier(candidate.schema, candidate.name)
     if not candidate.keeps_rows:
         cursor.execute(sql.SQL("DELETE FROM {}").format(place))
-    names = sql.SQL(", ").join(map(sql.Identifier, wanted))
+    names = sql.SQL(", ").join(map(sql.Identifier, _columns(cursor, rows)))
     cursor.execute(
         sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {}").format(place, names, names, rows)
     )
@@ -151,8 +185,10 @@ def _alter(
         if present.get(name) != dtype:
             added = sql.SQL("ADD COLUMN {} {}").format(sql.Identifier(name), sql.SQL(dtype))
             changes.append(added)
+    cursor.execute(SHORT_WAIT)
     for change in changes:
         cursor.execute(sql.SQL("ALTER TABLE {} {}").format(place, change))
+    cursor.execute(USUAL_WAIT)
 
 
 def _add_key(cursor: Cursor, schema: str, name: str, key: Sequence[str]) -> None:

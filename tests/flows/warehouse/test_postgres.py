@@ -253,6 +253,19 @@ def test_a_reader_of_staging_stops_no_refresh(url, query):
     assert query("SELECT n FROM staging.stg_a") == [2]
 
 
+def test_a_reader_of_a_table_whose_columns_change_is_waited_for(url, query, monkeypatch):
+    publish(url, n=1)
+    monkeypatch.setattr("flows.warehouse.postgres.publishing.PAUSES_SECONDS", (0.1, 0.1))
+    with closing(psycopg2.connect(url)) as reader, reader.cursor() as cursor:
+        cursor.execute("SELECT n FROM marts.rep_b")
+        with pytest.raises(RunFailedError, match="somebody reads it"):
+            publish(url, n=2, new=3)
+        cursor.execute("SELECT n FROM marts.rep_a")
+        assert cursor.fetchall() == [(1,)]
+    publish(url, n=2, new=3)
+    assert query("SELECT n + new FROM marts.rep_a") == [5]
+
+
 def test_readers_always_see_one_run_and_none_fails(url):
     publish(url, n=0)
     stop = threading.Event()
