@@ -49,7 +49,7 @@ class Landed:
 
 
 def table_names(source: Source) -> tuple[str, str]:
-    """The tables that a raw table is made of: what was read, and the hashes of repeated rows."""
+    """The tables that a raw table is made of: the rows that were read, and the repeated ones."""
     return f"_landed_{source.name}", f"_repeated_{source.name}"
 
 
@@ -77,11 +77,11 @@ def land_file(
     good = landed.filter(landed[FAULTS] == 0)
     # By hash first: rows that are equal are few.
     by_hash = good.group_by(ROW_HASH).agg(copies=good.count())
-    repeated = keep(repeated_name, by_hash.filter(by_hash.copies > 1).select(ROW_HASH))
+    repeated = by_hash.filter(by_hash.copies > 1).select(ROW_HASH)
+    more = keep(repeated_name, good.semi_join(repeated, ROW_HASH))
     same = [name for name in source.raw_schema if name != SOURCE_ROW]
-    more = good.semi_join(repeated, ROW_HASH)
     collapsed = more.group_by(same).agg(more[SOURCE_ROW].max().name(SOURCE_ROW))
-    once = good.anti_join(repeated, ROW_HASH).select(*collapsed.columns)
+    once = good.anti_join(more, ROW_HASH).select(*collapsed.columns)
     raw = once.union(collapsed).select(*source.raw_schema)
 
     count = read_one(

@@ -47,9 +47,12 @@ _REFUSALS = (
     (r"timeout expired|timed out", f"no answer within {TIMEOUT_SECONDS} seconds", True),
     (r"", "no server answers there; is it running, and the port right?", True),
 )
-# Of the session that runs the models: few users, large sorts, and plans that use both.
+# Of the session that runs the models: large sorts, and plans that use more than one process.
 _SETTINGS = {
     "work_mem": "'256MB'",
+    "parallel_setup_cost": "10",
+    "parallel_tuple_cost": "0.001",
+    "min_parallel_table_scan_size": "'1MB'",
     "jit": "off",
     "synchronous_commit": "off",
     "client_min_messages": "warning",
