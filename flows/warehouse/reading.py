@@ -26,7 +26,8 @@ from transforms.times import as_utc
 from flows.warehouse.folder import ExportFile
 
 REJECTS = "_rejected_lines"
-BUFFER = 8 << 20  # bytes; a quarter of DuckDB's own, for the same speed
+# In bytes: a quarter of DuckDB's own buffer, for the same speed; its own longest line.
+BUFFER, LONGEST_LINE = 8 << 20, 2 << 20
 # Columns beside those of the raw table: a bit for each thing that is wrong with the row, a hash of
 # its values, and its place in the file.
 FAULTS, ROW_HASH, SOURCE_ROW = "faults", "row_hash", "source_row"
@@ -97,6 +98,7 @@ def scan(connection: Backend, file: ExportFile) -> Table:
             escape='"',
             store_rejects=True,
             buffer_size=BUFFER,
+            max_line_size=LONGEST_LINE,
             rejects_table=REJECTS,
             rejects_scan=f"{REJECTS}_scans",
         )
