@@ -1,0 +1,177 @@
+-- Needs the setting timezone, in which months are cut.
+
+CREATE SCHEMA marts;
+
+CREATE FUNCTION pg_temp.local_month(t timestamp) RETURNS date LANGUAGE sql STABLE PARALLEL SAFE AS
+$$ SELECT date_trunc('month', CASE
+    WHEN current_setting('handwritten.timezone') = 'UTC' THEN t
+    ELSE t AT TIME ZONE 'UTC' AT TIME ZONE current_setting('handwritten.timezone') END)::date $$;
+
+CREATE FUNCTION pg_temp.pct(part double precision, whole double precision) RETURNS double precision LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+$$ SELECT 100 * part / nullif(whole, 0) $$;
+
+CREATE FUNCTION pg_temp.days(since timestamp, till timestamp) RETURNS double precision LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+$$ SELECT date_part('epoch', till - since) / 86400 $$;
+
+-- Distinct deals are counted in two steps, which hash: count(DISTINCT) sorts.
+
+CREATE TABLE marts.rep_sales_funnel_monthly AS
+WITH entered AS (
+    SELECT DISTINCT pg_temp.local_month(entered_at) AS month, funnel_step, deal_id FROM intermediate.int_deal_funnel_entries
+), counted AS (
+    SELECT month, funnel_step, count(*) AS deals_count FROM entered GROUP BY month, funnel_step
+), months AS (
+    SELECT generate_series(min(month)::timestamp, max(month)::timestamp, interval '1 month')::date AS month FROM counted
+)
+SELECT month, kpi_name, funnel_step, coalesce(deals_count, 0) AS deals_count
+FROM months CROSS JOIN staging.stg_funnel_steps LEFT JOIN counted USING (month, funnel_step)
+ORDER BY month, step_order;
+
+CREATE TABLE marts.rep_sales_rep_performance_monthly AS
+WITH by_deal AS (
+    SELECT pg_temp.local_month(due_at) AS month, user_id, deal_id, count(*) AS activities,
+           count(*) FILTER (WHERE activity_type = 'meeting') AS meetings, count(*) FILTER (WHERE activity_type = 'sc_2') AS second_calls
+    FROM staging.stg_activities
+    WHERE is_done AND due_at IS NOT NULL
+    GROUP BY month, user_id, deal_id
+), worked AS (
+    SELECT month, user_id, count(deal_id) AS deals_worked, sum(activities)::bigint AS activities_completed,
+           sum(meetings)::bigint AS sales_call_1_completed, sum(second_calls)::bigint AS sales_call_2_completed
+    FROM by_deal
+    GROUP BY month, user_id
+)
+SELECT month, user_id,
+       CASE WHEN user_id IS NULL THEN 'Unassigned' ELSE coalesce(sales_rep_name, 'Unknown user #' || user_id) END AS sales_rep_name,
+       deals_worked, activities_completed, sales_call_1_completed, sales_call_2_completed,
+       activities_completed - sales_call_1_completed - sales_call_2_completed AS other_activities
+FROM worked LEFT JOIN staging.stg_users USING (user_id);
+
+-- One row per deal of the funnel: the first entry into each step, and the last main step it entered.
+
+CREATE UNLOGGED TABLE marts.deal_steps AS
+WITH firsts AS (
+    SELECT deal_id,
+           min(entered_at) FILTER (WHERE funnel_step = '1') AS step_1_entered_at,
+           min(entered_at) FILTER (WHERE funnel_step = '2') AS step_2_entered_at,
+           min(entered_at) FILTER (WHERE funnel_step = '2.1') AS step_2_1_entered_at,
+           min(entered_at) FILTER (WHERE funnel_step = '3') AS step_3_entered_at,
+           min(entered_at) FILTER (WHERE funnel_step = '3.1') AS step_3_1_entered_at,
+           min(entered_at) FILTER (WHERE funnel_step = '4') AS step_4_entered_at,
+           min(entered_at) FILTER (WHERE funnel_step = '5') AS step_5_entered_at,
+           min(entered_at) FILTER (WHERE funnel_step = '6') AS step_6_entered_at,
+           min(entered_at) FILTER (WHERE funnel_step = '7') AS step_7_entered_at,
+           min(entered_at) FILTER (WHERE funnel_step = '8') AS step_8_entered_at,
+           min(entered_at) FILTER (WHERE funnel_step = '9') AS step_9_entered_at,
+           min(entered_at) FILTER (WHERE funnel_step = 'Lost') AS step_lost_entered_at
+    FROM intermediate.int_deal_funnel_entries
+    GROUP BY deal_id
+)
+SELECT *, CASE WHEN step_9_entered_at IS NOT NULL THEN '9' WHEN step_8_entered_at IS NOT NULL THEN '8'
+               WHEN step_7_entered_at IS NOT NULL THEN '7' WHEN step_6_entered_at IS NOT NULL THEN '6'
+               WHEN step_5_entered_at IS NOT NULL THEN '5' WHEN step_4_entered_at IS NOT NULL THEN '4'
+               WHEN step_3_entered_at IS NOT NULL THEN '3' WHEN step_2_entered_at IS NOT NULL THEN '2'
+               WHEN step_1_entered_at IS NOT NULL THEN '1' END AS furthest_step
+FROM firsts;
+
+ANALYZE marts.deal_steps;
+
+CREATE TABLE marts.rep_funnel_dropoff AS
+WITH crossed AS ( -- deals by a step they entered ('any': all deals) and the last main step they entered
+    SELECT unnest(ARRAY['any', '1', '2', '2.1', '3', '3.1', '4', '5', '6', '7', '8', '9', 'Lost']) AS step_entered,
+           unnest(ARRAY[count(*), count(step_1_entered_at), count(step_2_entered_at), count(step_2_1_entered_at),
+                        count(step_3_entered_at), count(step_3_1_entered_at), count(step_4_entered_at), count(step_5_entered_at),
+                        count(step_6_entered_at), count(step_7_entered_at), count(step_8_entered_at), count(step_9_entered_at),
+                        count(step_lost_entered_at)]) AS deals,
+           min(step_order) AS furthest
+    FROM marts.deal_steps LEFT JOIN staging.stg_funnel_steps ON funnel_step = furthest_step
+    GROUP BY furthest_step
+), steps AS (
+    SELECT *, min(step_order) FILTER (WHERE kind = 'stage') OVER () AS first_main,
+           max(step_order) FILTER (WHERE kind = 'stage') OVER (ORDER BY step_order ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS previous_main
+    FROM staging.stg_funnel_steps
+), counted AS (
+    SELECT step_order, funnel_step, kpi_name, kind,
+           coalesce(sum(deals) FILTER (WHERE step_entered = funnel_step), 0)::bigint AS deals_entered,
+           coalesce(sum(deals) FILTER (WHERE step_entered = funnel_step AND furthest >= first_main), 0) AS entered_of_first,
+           coalesce(sum(deals) FILTER (WHERE step_entered = funnel_step AND furthest >= previous_main), 0) AS entered_of_previous,
+           coalesce(sum(deals) FILTER (WHERE step_entered = 'any' AND furthest >= step_order), 0)::bigint AS reached,
+           coalesce(sum(deals) FILTER (WHERE step_entered = 'any' AND furthest >= first_main), 0) AS first_reached,
+           coalesce(sum(deals) FILTER (WHERE step_entered = 'any' AND furthest >= previous_main), 0) AS previous_reached
+    FROM steps LEFT JOIN crossed ON step_entered IN ('any', funnel_step)
+    GROUP BY step_order, funnel_step, kpi_name, kind
+), volumes AS (
+    SELECT funnel_step, sum(deals_count)::bigint AS total_volume FROM marts.rep_sales_funnel_monthly GROUP BY funnel_step
+)
+SELECT funnel_step, kpi_name, coalesce(total_volume, 0) AS total_volume,
+       CASE WHEN kind <> 'loss' THEN pg_temp.pct(coalesce(total_volume, 0), lag(coalesce(total_volume, 0)) OVER (ORDER BY step_order)) END AS retention_rate_pct,
+       deals_entered, CASE kind WHEN 'stage' THEN reached ELSE deals_entered END AS deals_reached,
+       CASE WHEN kind = 'stage' THEN pg_temp.pct(reached, previous_reached)
+            WHEN kind = 'activity' AND entered_of_first > 0 THEN pg_temp.pct(entered_of_previous, previous_reached) END AS conversion_from_previous_pct,
+       CASE WHEN kind = 'stage' THEN pg_temp.pct(reached, first_reached)
+            WHEN entered_of_first > 0 THEN pg_temp.pct(entered_of_first, first_reached) END AS conversion_from_first_pct
+FROM counted LEFT JOIN volumes USING (funnel_step)
+ORDER BY step_order;
+
+CREATE TABLE marts.rep_losses_monthly AS
+WITH lost AS (
+    SELECT DISTINCT pg_temp.local_month(lost_at) AS month, lost_reason_label, coalesce(funnel_step, 'none') AS funnel_step, deal_id
+    FROM intermediate.int_deal_losses LEFT JOIN staging.stg_stages USING (stage_id)
+)
+SELECT month, lost_reason_label, funnel_step, count(*) AS deals_count
+FROM lost
+GROUP BY month, lost_reason_label, funnel_step;
+
+CREATE TABLE marts.rep_stage_dwell AS
+WITH stays AS (
+    SELECT step_order, count(left_at) AS completed_stays, avg(days_in_stage) FILTER (WHERE left_at IS NOT NULL) AS mean_days,
+           percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY days_in_stage) FILTER (WHERE left_at IS NOT NULL) AS quantiles,
+           count(*) - count(left_at) AS open_stays
+    FROM intermediate.int_deal_stage_transitions JOIN staging.stg_funnel_steps USING (funnel_step)
+    GROUP BY step_order
+)
+SELECT funnel_step, kpi_name, coalesce(completed_stays, 0) AS completed_stays, mean_days, quantiles[1] AS median_days,
+       quantiles[2] AS p90_days, coalesce(open_stays, 0) AS open_stays
+FROM staging.stg_funnel_steps LEFT JOIN stays USING (step_order)
+WHERE kind = 'stage'
+ORDER BY step_order;
+
+CREATE TABLE marts.obt_deals AS
+WITH worked AS (
+    SELECT deal_id, count(*) AS activities_completed FROM staging.stg_activities WHERE is_done AND deal_id IS NOT NULL GROUP BY deal_id
+), entered AS (
+    SELECT deal_id, max(transition_number) AS stages_entered FROM intermediate.int_deal_stage_transitions GROUP BY deal_id
+)
+SELECT deal_id, created_at, user_id, sales_rep_name, status, stage_id, stage_name, stage.funnel_step,
+       furthest_step, furthest.kpi_name AS furthest_kpi_name, lost_reason_id,
+       CASE status WHEN 'lost' THEN coalesce(option_label, 'Unknown reason') END AS lost_reason_label,
+       closed_at, pg_temp.days(created_at, closed_at) AS days_to_close, value, currency,
+       coalesce(stages_entered, 0) AS stages_entered, coalesce(activities_completed, 0) AS activities_completed,
+       step_1_entered_at, step_2_entered_at, step_2_1_entered_at, step_3_entered_at, step_3_1_entered_at, step_4_entered_at,
+       step_5_entered_at, step_6_entered_at, step_7_entered_at, step_8_entered_at, step_9_entered_at, step_lost_entered_at
+FROM staging.stg_deals
+LEFT JOIN marts.deal_steps USING (deal_id)
+LEFT JOIN entered USING (deal_id)
+LEFT JOIN worked USING (deal_id)
+LEFT JOIN staging.stg_users USING (user_id)
+LEFT JOIN staging.stg_stages AS stage USING (stage_id)
+LEFT JOIN staging.stg_funnel_steps AS furthest ON furthest.funnel_step = furthest_step
+LEFT JOIN staging.stg_field_options ON field_key = 'lost_reason' AND option_id = lost_reason_id;
+
+DROP TABLE marts.deal_steps;
+
+CREATE TABLE marts.rep_key_figures AS
+WITH closed AS (
+    SELECT count(*) AS deals, count(*) FILTER (WHERE status = 'won') AS deals_won, count(*) FILTER (WHERE status = 'lost') AS deals_lost,
+           count(*) FILTER (WHERE status = 'open') AS deals_open,
+           percentile_cont(0.5) WITHIN GROUP (ORDER BY days_to_close) FILTER (WHERE status IN ('won', 'lost')) AS median_days_to_close
+    FROM marts.obt_deals
+), by_user AS (
+    SELECT user_id, count(*) AS activities FROM staging.stg_activities WHERE is_done GROUP BY user_id
+), done AS (
+    SELECT coalesce(sum(activities), 0)::bigint AS activities_completed, count(user_id) AS active_reps FROM by_user
+), span AS (
+    SELECT min(month) AS first_month, max(month) AS last_month FROM marts.rep_sales_funnel_monthly
+)
+SELECT deals, deals_won, deals_lost, deals_open, pg_temp.pct(deals_won, deals_won + deals_lost) AS win_rate_pct, median_days_to_close,
+       activities_completed, active_reps, first_month, last_month
+FROM closed, done, span;
