@@ -129,7 +129,12 @@ class PostgresWarehouse:
         return self._copy(name, rows, rows.schema(), numbered=True)
 
     def _keep(self, name: str, rows: Table) -> Table:
-        return self._create_as(ASIDE, f"{BUILDING}{name}", rows, logged=False)
+        # Repeated rows are found among millions of groups of one: sorting is twice as quick.
+        self.backend.raw_sql("SET enable_hashagg = off")
+        try:
+            return self._create_as(ASIDE, f"{BUILDING}{name}", rows, logged=False)
+        finally:
+            self.backend.raw_sql("RESET enable_hashagg")
 
     def _copy(
         self, name: str, rows: Table, schema: Mapping[str, str], numbered: bool = False
@@ -179,6 +184,8 @@ class PostgresWarehouse:
             expression=sge.select(*columns).from_(query),
         )
         self.backend.raw_sql(table.sql(DIALECT))
+        # It is replaced as a whole, and would only be in the way of that.
+        self.backend.raw_sql(f'ALTER TABLE "{schema}"."{name}" SET (autovacuum_enabled = off)')
         self._analyze(schema, name)
         return self.backend.table(name, database=schema)
 

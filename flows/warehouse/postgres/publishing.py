@@ -86,7 +86,7 @@ def publish(session: Session, candidates: Sequence[Candidate], aside: str) -> No
         for pause in (*PAUSES_SECONDS, None):
             cursor.execute("BEGIN")
             try:
-                _publish(cursor, candidates, aside)
+                copied = _publish(cursor, candidates, aside)
             except errors.LockNotAvailable:
                 cursor.execute("ROLLBACK")
                 if pause is None:
@@ -103,24 +103,28 @@ def publish(session: Session, candidates: Sequence[Candidate], aside: str) -> No
                 break
         # What is published is published: a server that goes away now has its autovacuum.
         with suppress(psycopg2.Error):
-            for candidate in candidates:
-                if candidate.stays:
-                    table = sql.Identifier(candidate.schema, candidate.name)
-                    cursor.execute(sql.SQL("VACUUM (ANALYZE) {}").format(table))
+            for candidate in copied:
+                table = sql.Identifier(candidate.schema, candidate.name)
+                cursor.execute(sql.SQL("VACUUM (ANALYZE) {}").format(table))
 
 
-def _publish(cursor: Cursor, candidates: Sequence[Candidate], aside: str) -> None:
+def _publish(cursor: Cursor, candidates: Sequence[Candidate], aside: str) -> Sequence[Candidate]:
+    """Put them in their place; gives those whose rows were copied."""
+    copied = []
     for candidate in candidates:  # first, because a reader can be in the way
         if candidate.stays:
             _fit(cursor, candidate, sql.Identifier(aside, candidate.building))
     for candidate in candidates:
         if candidate.stays:
             _copy_rows(cursor, candidate, sql.Identifier(aside, candidate.building))
+            copied.append(candidate)
         elif not _changed_places(cursor, candidate):
             rows = sql.Identifier(candidate.schema, candidate.building)
             _fit(cursor, candidate, rows)
             _copy_rows(cursor, candidate, rows)
+            copied.append(candidate)
         _comment(cursor, candidate)
+    return copied
 
 
 def _changed_places(cursor: Cursor, candidate: Candidate) -> bool:
