@@ -48,9 +48,9 @@ class Landed:
         return ", ".join(said) or "ok"
 
 
-def table_names(source: Source) -> tuple[str, str]:
-    """The tables that a raw table is made of: the rows that were read, and the repeated ones."""
-    return f"_landed_{source.name}", f"_repeated_{source.name}"
+def table_names(source: Source) -> tuple[str, ...]:
+    """The tables that a raw table is made of: what was read, repeated rows' hashes, these rows."""
+    return tuple(f"_{part}_{source.name}" for part in ("landed", "hashes", "repeated"))
 
 
 def land_file(
@@ -70,18 +70,18 @@ def land_file(
         InputError: a quote is opened and not closed, so that the rows behind it cannot be told.
     """
     source = file.source
-    landed_name, repeated_name = table_names(source)
+    landed_name, hashes_name, repeated_name = table_names(source)
     landed = load(landed_name, typed(scan(reader, file), file, zone, pseudonym))
     misshapen = misshapen_lines(reader, file)
 
     good = landed.filter(landed[FAULTS] == 0)
     # By hash first: rows that are equal are few.
     by_hash = good.group_by(ROW_HASH).agg(copies=good.count())
-    repeated = by_hash.filter(by_hash.copies > 1).select(ROW_HASH)
+    repeated = keep(hashes_name, by_hash.filter(by_hash.copies > 1).select(ROW_HASH))
     more = keep(repeated_name, good.semi_join(repeated, ROW_HASH))
     same = [name for name in source.raw_schema if name != SOURCE_ROW]
     collapsed = more.group_by(same).agg(more[SOURCE_ROW].max().name(SOURCE_ROW))
-    once = good.anti_join(more, ROW_HASH).select(*collapsed.columns)
+    once = good.anti_join(repeated, ROW_HASH).select(*collapsed.columns)
     raw = once.union(collapsed).select(*source.raw_schema)
 
     count = read_one(
