@@ -44,7 +44,7 @@ _REFUSALS = (
     (r"SSL|certificate", "no agreement on TLS; look at sslmode", False),
     (r"permission denied for database", "the user may not connect to this database", False),
     (r"too many|connection slots", "the server has no connection left", True),
-    (r"timeout expired|timed out", f"no answer within {TIMEOUT_SECONDS} seconds", True),
+    (r"timeout expired|timed out", "no answer in time", True),
     (r"", "no server answers there; is it running, and the port right?", True),
 )
 # Of the session that runs the models: large sorts, and plans that use more than one process.
@@ -144,14 +144,15 @@ def _opened(
     open_session: Callable[..., Opened], url: str, options: Sequence[str], **given: object
 ) -> Opened:
     """Open a session; where a second attempt may help, there are up to four."""
+    asked = dict(parse_qsl(urlsplit(url).query))  # what we give would replace it
     since = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
     for pause in (*PAUSES_SECONDS, None):
         try:
             return open_session(
                 url,
-                connect_timeout=TIMEOUT_SECONDS,
+                connect_timeout=asked.get("connect_timeout", TIMEOUT_SECONDS),
                 application_name=f"sales-funnel process {os.getpid()}, since {since}",
-                options=" ".join([*_options_of(url), *options]),
+                options=" ".join([asked.get("options", ""), *options]),
                 **given,
             )
         except (psycopg.OperationalError, psycopg2.OperationalError) as error:
@@ -166,8 +167,3 @@ def _opened(
             break
         time.sleep(pause)
     raise InputError(f"{shown(url)}: {why}")
-
-
-def _options_of(url: str) -> list[str]:
-    """What the URL itself sets, which ours would replace."""
-    return [value for name, value in parse_qsl(urlsplit(url).query) if name == "options"]
