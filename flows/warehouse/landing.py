@@ -78,20 +78,22 @@ def land_file(
     # By hash first: rows that are equal are few.
     by_hash = good.group_by(ROW_HASH).agg(copies=good.count())
     repeated = keep(hashes_name, by_hash.filter(by_hash.copies > 1).select(ROW_HASH))
-    more = keep(repeated_name, good.semi_join(repeated, ROW_HASH))
-    same = [name for name in source.raw_schema if name != SOURCE_ROW]
-    collapsed = more.group_by(same).agg(more[SOURCE_ROW].max().name(SOURCE_ROW))
-    once = good.anti_join(repeated, ROW_HASH).select(*collapsed.columns)
-    raw = once.union(collapsed).select(*source.raw_schema)
-
     count = read_one(
         landed.agg(
             read=landed.count(),
             faulty=landed.count(where=landed[FAULTS] != 0),
-            repeated=more.count().as_scalar(),
-            collapsed=collapsed.count().as_scalar(),
+            repeated=repeated.count().as_scalar(),
         )
     )
+    raw, duplicates = good.select(*source.raw_schema), 0
+    if count["repeated"]:
+        more = keep(repeated_name, good.semi_join(repeated, ROW_HASH))
+        same = [name for name in source.raw_schema if name != SOURCE_ROW]
+        collapsed = more.group_by(same).agg(more[SOURCE_ROW].max().name(SOURCE_ROW))
+        once = good.anti_join(repeated, ROW_HASH).select(*collapsed.columns)
+        raw = once.union(collapsed).select(*source.raw_schema)
+        of_these = read_one(more.agg(all=more.count(), left=collapsed.count().as_scalar()))
+        duplicates = of_these["all"] - of_these["left"]
     faulty = []
     if count["faulty"]:
         rows = landed.filter(landed[FAULTS] != 0).order_by(SOURCE_ROW).select(SOURCE_ROW, FAULTS)
@@ -100,7 +102,6 @@ def land_file(
             for row in read(rows).to_pylist()
             for column, reason in fault_names(source, row[FAULTS])
         ]
-    duplicates = count["repeated"] - count["collapsed"]
     rows_read = count["read"] + len(misshapen)
     return Landed(
         raw=raw,
