@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from flows.warehouse.landing import Landed
 
 
+SCHEMAS = ("staging", "intermediate", "marts", "quality")
+KEPT_SCHEMA = "quality"  # its tables keep the rows of earlier runs
+
+
 class Warehouse(Protocol):
     """One run on a warehouse: `with warehouse.run(): …; warehouse.publish()`.
 

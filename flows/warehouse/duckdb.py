@@ -17,7 +17,7 @@ from ibis.backends.duckdb import Backend
 from transforms.sources import Source
 
 from flows.errors import InputError
-from flows.warehouse import reader
+from flows.warehouse import KEPT_SCHEMA, SCHEMAS, reader
 from flows.warehouse.faults import told_in_short
 from flows.warehouse.file import fold_in_log, held, replace, state
 from flows.warehouse.folder import ExportFile
@@ -26,8 +26,6 @@ from flows.warehouse.masking import masking_with
 from flows.warehouse.reading import SOURCE_ROW
 from flows.warehouse.rows import read, table_of
 
-SCHEMAS = ("staging", "intermediate", "marts", "quality")
-KEPT_SCHEMA = "quality"
 SETTINGS = (
     *reader.SETTINGS,
     # A fifth less memory for the same speed, and one checkpoint at the end.

@@ -1,15 +1,14 @@
 """Which export it was: the same content has the same fingerprint."""
 
 from collections.abc import Mapping
-from glob import escape
 from hashlib import sha256
 
 import ibis
 
 from flows.warehouse.folder import ExportFile
+from flows.warehouse.lines import text_lines
 from flows.warehouse.rows import read_one
 
-NO_DELIMITER = "\x1f"
 PRIMES = (1_000_003, 999_983, 999_979)
 
 
@@ -34,15 +33,7 @@ def _of_lines(file: ExportFile) -> str:
     """The same for the same lines in any order: a database has none."""
     connection = ibis.duckdb.connect()
     try:
-        lines = connection.read_csv(
-            escape(str(file.path)),
-            columns={"text": "string"},
-            auto_detect=False,
-            header=False,
-            delim=NO_DELIMITER,
-            quote="",
-            escape="",
-        )
+        lines = text_lines(connection, file)
         hashed = lines.text.hash()
         # As floating point numbers: DuckDB sums integers in a type of its own. These are exact.
         sums = {f"by_{n}": (hashed % n).cast("float64").sum() for n in PRIMES}

@@ -64,9 +64,9 @@ def _lines_without_row(connection: Backend, file: ExportFile) -> tuple[Table, Ta
     return within, odd.filter(odd.is_blank).anti_join(within, "line").select("line")
 
 
-def _odd_lines(connection: Backend, file: ExportFile) -> Table:
-    """One row per line that is blank, or opens or closes a value that goes over more lines."""
-    text = connection.read_csv(
+def text_lines(connection: Backend, file: ExportFile, **options: bool | str) -> Table:
+    """The lines of a CSV file as they are: `text`."""
+    return connection.read_csv(
         escape(str(file.path)),
         table_name=f"_lines_{file.source.name}",
         columns={"text": "string"},
@@ -75,6 +75,15 @@ def _odd_lines(connection: Backend, file: ExportFile) -> Table:
         delim=NO_DELIMITER,
         quote="",
         escape="",
+        **options,
+    )
+
+
+def _odd_lines(connection: Backend, file: ExportFile) -> Table:
+    """One row per line that is blank, or opens or closes a value that goes over more lines."""
+    text = text_lines(
+        connection,
+        file,
         null_padding=True,
         store_rejects=True,
         rejects_table=UNDECODED,

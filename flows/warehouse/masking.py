@@ -43,18 +43,24 @@ def pseudonym(text: StringValue) -> StringValue:
     return ibis.ifelse(text.isnull(), None, hashed)
 
 
+def pads(key: bytes) -> tuple[str, str]:
+    """The inner and the outer key of HMAC-SHA256, in hex."""
+    block = (sha256(key).digest() if len(key) > 64 else key).ljust(64, b"\0")
+    inner, outer = (bytes(byte ^ pad for byte in block).hex() for pad in (0x36, 0x5C))
+    return inner, outer
+
+
 @contextmanager
 def masking_with(key: bytes, connection: Backend) -> Iterator[None]:
     """Let `pseudonym` use the key on this connection while it lasts."""
-    block = (sha256(key).digest() if len(key) > 64 else key).ljust(64, b"\0")
-    pads = {"inner_pad": 0x36, "outer_pad": 0x5C}
-    for name, pad in pads.items():
-        with _pipe_with(bytes(byte ^ pad for byte in block).hex()) as pipe:
+    names = ("inner_pad", "outer_pad")
+    for name, pad in zip(names, pads(key), strict=True):
+        with _pipe_with(pad) as pipe:
             connection.raw_sql(f"SET VARIABLE {name} = (FROM {pipe} SELECT unhex(line))")
     try:
         yield
     finally:
-        for name in pads:
+        for name in names:
             connection.raw_sql(f"RESET VARIABLE {name}")
 
 

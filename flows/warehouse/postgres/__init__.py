@@ -21,25 +21,26 @@ from ibis.backends.sql.datatypes import PostgresType
 from psycopg2.extensions import connection as Session
 from transforms.sources import Source
 
-from flows.warehouse import reader
+from flows.warehouse import KEPT_SCHEMA, SCHEMAS, reader
 from flows.warehouse.address import shown
 from flows.warehouse.folder import ExportFile
 from flows.warehouse.landing import Landed, table_names
 from flows.warehouse.masking import masking_with
 from flows.warehouse.postgres.copying import copy_over
 from flows.warehouse.postgres.faults import told_in_short
-from flows.warehouse.postgres.publishing import BUILDING, Candidate, prepare, publish, sweep
+from flows.warehouse.postgres.publishing import (
+    ASIDE,
+    BUILDING,
+    Candidate,
+    prepare,
+    publish,
+    sweep,
+)
 from flows.warehouse.postgres.server import connect, connect_ibis, held
 from flows.warehouse.reading import SOURCE_ROW
 from flows.warehouse.rows import table_of
 
-SCHEMAS = ("staging", "intermediate", "marts", "quality")
-KEPT_SCHEMA = "quality"
 DIALECT = "postgres"
-# What is shown to readers is copied into tables that stay; the rest changes places with them.
-SHOWN_SCHEMAS = ("marts", "quality")
-# Where rows wait until they are published: where readers of the marts cannot look.
-ASIDE = "staging"
 
 
 class PostgresWarehouse:
@@ -99,11 +100,11 @@ class PostgresWarehouse:
 
     def build(self, schema: str, name: str, rows: Table, key: Sequence[str] = ()) -> Table:
         """Make a table of the rows, in place of the one of that name once it is published."""
-        return self._make(Candidate(schema, name, tuple(key), schema in SHOWN_SCHEMAS), rows)
+        return self._make(Candidate(schema, name, tuple(key)), rows)
 
     def append(self, name: str, rows: Table) -> Table:
         """Add rows to a table of `quality`, which keeps those of earlier runs."""
-        return self._make(Candidate(KEPT_SCHEMA, name, (), stays=True, keeps_rows=True), rows)
+        return self._make(Candidate(KEPT_SCHEMA, name, (), keeps_rows=True), rows)
 
     def forget_raw(self, source: Source) -> None:
         """Give back the room of a raw table."""
@@ -117,13 +118,13 @@ class PostgresWarehouse:
     def publish(self) -> None:
         """Show the run to readers; the run is over."""
         with told_in_short(self.name):
-            publish(self._session, list(self._candidates.values()), ASIDE)
+            publish(self._session, list(self._candidates.values()))
 
     def publish_quality(self) -> None:
         """Show only what the run recorded in `quality`; the run is over."""
         of_quality = [c for c in self._candidates.values() if c.schema == KEPT_SCHEMA]
         with told_in_short(self.name):
-            publish(self._session, of_quality, ASIDE)
+            publish(self._session, of_quality)
 
     def _load(self, name: str, rows: Table) -> Table:
         return self._copy(name, rows, rows.schema(), numbered=True)
@@ -159,9 +160,10 @@ class PostgresWarehouse:
         return made
 
     def _make(self, candidate: Candidate, rows: Table) -> Table:
-        database = ASIDE if candidate.stays else candidate.schema
         with told_in_short(f"{candidate.schema}.{candidate.name}"):
-            made = self._create_as(database, candidate.building, rows, logged=not candidate.stays)
+            made = self._create_as(
+                candidate.waiting_in, candidate.building, rows, logged=not candidate.stays
+            )
         self._candidates[candidate.name] = candidate
         return made
 

@@ -20,6 +20,9 @@ from psycopg2.extensions import cursor as Cursor
 from flows.errors import RunFailedError
 
 BUILDING = "_building_"
+# What readers use, and where its rows wait: where they cannot look.
+SHOWN_SCHEMAS = ("marts", "quality")
+ASIDE = "staging"
 # For a table that readers use: shorter than a server waits before it breaks a deadlock (1 s), so
 # that it never chooses a reader for that.
 SHORT_WAIT = "SET LOCAL lock_timeout = '200ms'"
@@ -33,14 +36,13 @@ FILTERED_BY = ("run_id", "month", "user_id")
 class Candidate:
     """A table that waits to be published.
 
-    `stays`: its rows go into the table that is there. `keeps_rows`: beside those that are there.
+    `keeps_rows`: its rows come beside those that are there.
     `said`, `said_of`: the comments of the table and of its columns.
     """
 
     schema: str
     name: str
     key: tuple[str, ...]
-    stays: bool
     keeps_rows: bool = False
     said: str | None = None
     said_of: Mapping[str, str] = field(default_factory=dict)
@@ -49,6 +51,26 @@ class Candidate:
     def building(self) -> str:
         """Its name until then."""
         return f"{BUILDING}{self.name}"
+
+    @property
+    def stays(self) -> bool:
+        """Whether its rows go into the table that is there, which does not change places."""
+        return self.schema in SHOWN_SCHEMAS
+
+    @property
+    def waiting_in(self) -> str:
+        """Its schema until then."""
+        return ASIDE if self.stays else self.schema
+
+    @property
+    def rows(self) -> sql.Identifier:
+        """The table as it waits."""
+        return sql.Identifier(self.waiting_in, self.building)
+
+    @property
+    def place(self) -> sql.Identifier:
+        """The table as readers know it."""
+        return sql.Identifier(self.schema, self.name)
 
 
 def prepare(session: Session, schemas: Sequence[str]) -> None:
@@ -73,7 +95,7 @@ def sweep(session: Session, schemas: Sequence[str]) -> None:
             cursor.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(schema, table)))
 
 
-def publish(session: Session, candidates: Sequence[Candidate], aside: str) -> None:
+def publish(session: Session, candidates: Sequence[Candidate]) -> None:
     """Put all candidates in their place, in one transaction; then refresh the statistics.
 
     Raises:
@@ -86,7 +108,7 @@ def publish(session: Session, candidates: Sequence[Candidate], aside: str) -> No
         for pause in (*PAUSES_SECONDS, None):
             cursor.execute("BEGIN")
             try:
-                copied = _publish(cursor, candidates, aside)
+                copied = _publish(cursor, candidates)
             except errors.LockNotAvailable:
                 cursor.execute("ROLLBACK")
                 if pause is None:
@@ -104,24 +126,20 @@ def publish(session: Session, candidates: Sequence[Candidate], aside: str) -> No
         # What is published is published: a server that goes away now has its autovacuum.
         with suppress(psycopg2.Error):
             for candidate in copied:
-                table = sql.Identifier(candidate.schema, candidate.name)
-                cursor.execute(sql.SQL("VACUUM (ANALYZE) {}").format(table))
+                cursor.execute(sql.SQL("VACUUM (ANALYZE) {}").format(candidate.place))
 
 
-def _publish(cursor: Cursor, candidates: Sequence[Candidate], aside: str) -> Sequence[Candidate]:
+def _publish(cursor: Cursor, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
     """Put them in their place; gives those whose rows were copied."""
     copied = []
     for candidate in candidates:  # first, because a reader can be in the way
         if candidate.stays:
-            _fit(cursor, candidate, sql.Identifier(aside, candidate.building))
+            _fit(cursor, candidate)
     for candidate in candidates:
-        if candidate.stays:
-            _copy_rows(cursor, candidate, sql.Identifier(aside, candidate.building))
-            copied.append(candidate)
-        elif not _changed_places(cursor, candidate):
-            rows = sql.Identifier(candidate.schema, candidate.building)
-            _fit(cursor, candidate, rows)
-            _copy_rows(cursor, candidate, rows)
+        if candidate.stays or not _changed_places(cursor, candidate):
+            if not candidate.stays:
+                _fit(cursor, candidate)
+            _copy_rows(cursor, candidate)
             copied.append(candidate)
         _comment(cursor, candidate)
     return copied
@@ -129,14 +147,14 @@ def _publish(cursor: Cursor, candidates: Sequence[Candidate], aside: str) -> Seq
 
 def _changed_places(cursor: Cursor, candidate: Candidate) -> bool:
     """Put the new table in place of the old one; False if something stands in the way."""
-    old = sql.Identifier(candidate.schema, candidate.name)
-    new = sql.Identifier(candidate.schema, candidate.building)
     cursor.execute("SAVEPOINT change")
     try:
         cursor.execute(SHORT_WAIT)
-        cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(old))
+        cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(candidate.place))
         cursor.execute(
-            sql.SQL("ALTER TABLE {} RENAME TO {}").format(new, sql.Identifier(candidate.name))
+            sql.SQL("ALTER TABLE {} RENAME TO {}").format(
+                candidate.rows, sql.Identifier(candidate.name)
+            )
         )
         if candidate.key:
             cursor.execute(
@@ -152,35 +170,31 @@ def _changed_places(cursor: Cursor, candidate: Candidate) -> bool:
     return True
 
 
-def _fit(cursor: Cursor, candidate: Candidate, rows: sql.Composable) -> None:
+def _fit(cursor: Cursor, candidate: Candidate) -> None:
     """Make the table that readers know, or bring its columns up to those of the rows."""
-    place = sql.Identifier(candidate.schema, candidate.name)
-    wanted = _columns(cursor, rows)
-    present = _columns(cursor, place)
+    wanted = _columns(cursor, candidate.rows)
+    present = _columns(cursor, candidate.place)
     if not present:
-        cursor.execute(sql.SQL("CREATE TABLE {} (LIKE {})").format(place, rows))
+        cursor.execute(sql.SQL("CREATE TABLE {} (LIKE {})").format(candidate.place, candidate.rows))
         _add_key(cursor, candidate.schema, candidate.name, candidate.key)
         _add_indexes(cursor, candidate, wanted)
     elif present != wanted:
         _alter(cursor, candidate, present, wanted)
 
 
-def _copy_rows(cursor: Cursor, candidate: Candidate, rows: sql.Composable) -> None:
+def _copy_rows(cursor: Cursor, candidate: Candidate) -> None:
     """Put the rows into the table that readers know."""
-    place = sql.Identifier(candidate.schema, candidate.name)
     if not candidate.keeps_rows:
-        cursor.execute(sql.SQL("DELETE FROM {}").format(place))
-    names = sql.SQL(", ").join(map(sql.Identifier, _columns(cursor, rows)))
-    cursor.execute(
-        sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {}").format(place, names, names, rows)
-    )
+        cursor.execute(sql.SQL("DELETE FROM {}").format(candidate.place))
+    names = sql.SQL(", ").join(map(sql.Identifier, _columns(cursor, candidate.rows)))
+    insert = sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {}")
+    cursor.execute(insert.format(candidate.place, names, names, candidate.rows))
 
 
 def _alter(
     cursor: Cursor, candidate: Candidate, present: Mapping[str, str], wanted: Mapping[str, str]
 ) -> None:
     """Bring the columns of the table up to those of the run; rows that are kept keep theirs."""
-    place = sql.Identifier(candidate.schema, candidate.name)
     changes = []
     if not candidate.keeps_rows:
         gone = [name for name, dtype in present.items() if wanted.get(name) != dtype]
@@ -191,7 +205,7 @@ def _alter(
             changes.append(added)
     cursor.execute(SHORT_WAIT)
     for change in changes:
-        cursor.execute(sql.SQL("ALTER TABLE {} {}").format(place, change))
+        cursor.execute(sql.SQL("ALTER TABLE {} {}").format(candidate.place, change))
     cursor.execute(USUAL_WAIT)
 
 
@@ -210,14 +224,12 @@ def _add_indexes(cursor: Cursor, candidate: Candidate, columns: Mapping[str, str
     for column in FILTERED_BY:
         if column in columns and column not in candidate.key[:1]:
             cursor.execute(
-                sql.SQL("CREATE INDEX ON {} ({})").format(
-                    sql.Identifier(candidate.schema, candidate.name), sql.Identifier(column)
-                )
+                sql.SQL("CREATE INDEX ON {} ({})").format(candidate.place, sql.Identifier(column))
             )
 
 
 def _comment(cursor: Cursor, candidate: Candidate) -> None:
-    table = sql.SQL("TABLE {}").format(sql.Identifier(candidate.schema, candidate.name))
+    table = sql.SQL("TABLE {}").format(candidate.place)
     said = [(table, candidate.said)]
     for column, of_column in candidate.said_of.items():
         place = sql.Identifier(candidate.schema, candidate.name, column)

@@ -7,7 +7,6 @@ so in no log of the server.
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from hashlib import sha256
 from pathlib import Path
 
 import ibis
@@ -17,6 +16,7 @@ from ibis.expr.types import StringValue
 from psycopg2 import sql
 
 from flows.warehouse.address import shown
+from flows.warehouse.masking import pads
 from flows.warehouse.postgres.faults import told_in_short
 from flows.warehouse.postgres.server import connect, connect_ibis
 from flows.warehouse.tables import Database
@@ -67,10 +67,8 @@ def opened(url: str, key: bytes) -> Iterator[Database]:
     Raises:
         InputError: it cannot be reached.
     """
-    block = (sha256(key).digest() if len(key) > 64 else key).ljust(64, b"\0")
-    pads = {_INNER: 0x36, _OUTER: 0x5C}
     name = shown(url)
-    settings = {setting: bytes(byte ^ pad for byte in block).hex() for setting, pad in pads.items()}
+    settings = dict(zip((_INNER, _OUTER), pads(key), strict=True))
     with (
         closing(connect(url, settings)) as session,
         connect_ibis(url) as backend,
