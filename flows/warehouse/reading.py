@@ -4,11 +4,12 @@ Everything is read as text and cast here, strictly: DuckDB's own casts round "12
 "infinity" for a time and drop the offset of a timestamp. Personal values are masked in the same
 SELECT that reads them.
 
-A cast looks for the usual shape of a value first, and only at what is left with care: on millions
-of rows that is most of the speed. Each step is a view, so that DuckDB computes a value once.
+A value in its usual shape reads back as it was written; only what does not is looked at with care:
+on millions of rows that is most of the speed. Each step is a view, so that DuckDB computes a value
+once.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import reduce
 from glob import escape
 from operator import add
@@ -32,18 +33,14 @@ BUFFER, LONGEST_LINE = 8 << 20, 2 << 20
 # its values, and its place in the file.
 FAULTS, ROW_HASH, SOURCE_ROW = "faults", "row_hash", "source_row"
 
-_USUAL_INTEGER = r"^[0-9]{1,18}$"
-# Every such time exists; the 29th of February is left to the careful look.
-_USUAL_TIME = (
-    r"^(19[7-9]\d|2[01]\d\d)-"
-    r"((0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)"
-    r"[ T]([01]\d|2[0-3])(:[0-5]\d){2}$"
-)
-_USUAL: dict[Kind, str] = {
-    "integer": _USUAL_INTEGER,
-    "person_id": _USUAL_INTEGER,
-    "timestamp": _USUAL_TIME,
+# DuckDB's own cast, a quick one, of the kinds that have a usual shape.
+_QUICK_CASTS: dict[Kind, dt.DataType] = {
+    "integer": dt.int64,
+    "person_id": dt.int64,
+    "timestamp": dt.Timestamp(scale=6),
 }
+# Ids have up to 18 digits.
+_LARGEST_ID = 10**18 - 1
 _NAIVE_TIME = r"^\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,9})?)?)?$"
 _TIME_WITH_OFFSET = (
     r"^\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d{1,9})?)? ?(Z|[+-]([01]\d|2[0-3])(:?[0-5]\d)?)$"
@@ -112,12 +109,7 @@ def scan(connection: Backend, file: ExportFile) -> Table:
 def typed(scanned: Table, file: ExportFile, zone: str, pseudonym: Pseudonym) -> Table:
     """The columns of the raw table, FAULTS and ROW_HASH."""
     source = file.source
-    values = {
-        f"{column.name}_value": _CASTS[column.kind](scanned[column.name], zone)
-        for column in source.columns
-        if column.kind in REASONS
-    }
-    scanned = scanned.mutate(**values).alias(f"_values_{source.name}")
+    scanned = _with_values(scanned, source, zone)
     found = _faults(scanned, source.columns)
     bits = [wrong.ifelse(1 << place, 0) for place, wrong in enumerate(found.values())]
     raw = {
@@ -130,6 +122,47 @@ def typed(scanned: Table, file: ExportFile, zone: str, pseudonym: Pseudonym) -> 
     whole = ibis.struct({name: made[name] for name in raw})
     # One bit less: not every engine has unsigned integers.
     return made.mutate((whole.hash() >> 1).name(ROW_HASH))
+
+
+def _with_values(cells: Table, source: Source, zone: str) -> Table:
+    """A column `…_value` for every cell that is not just text; null where it cannot be read."""
+    columns = [column for column in source.columns if column.kind in REASONS]
+    for suffix, value in (("_quick", _quick), ("_read", _read), ("_value", _within_bounds)):
+        values = {column.name + suffix: value(cells, column, zone) for column in columns}
+        cells = cells.mutate(**values).alias(f"{suffix}_{source.name}")
+    return cells
+
+
+def _quick(cells: Table, column: Column, zone: str) -> Value:
+    cell = cells[column.name]
+    return cell.try_cast(_QUICK_CASTS[column.kind]) if column.kind in _QUICK_CASTS else cell
+
+
+def _read(cells: Table, column: Column, zone: str) -> Value:
+    cell, quick = cells[column.name], cells[f"{column.name}_quick"]
+    match column.kind:
+        case "integer" | "person_id":
+            return ibis.ifelse(quick.cast("string") == cell, quick, texts.integer(cell.strip()))
+        case "timestamp":
+            usual = (quick.cast("string") == cell) & _is_plausible(quick)
+            return ibis.ifelse(usual, as_utc(quick, zone), _unusual_time(cell.strip(), zone))
+        case "number":
+            return _number(cell.strip())
+        case "boolean":
+            return _boolean(cell)
+        case _:
+            return _json_list(cell)
+
+
+def _within_bounds(cells: Table, column: Column, zone: str) -> Value:
+    value = cells[f"{column.name}_read"]
+    match column.kind:
+        case "integer" | "person_id":
+            return value.between(-_LARGEST_ID, _LARGEST_ID).ifelse(value, None)
+        case "timestamp":
+            return _is_plausible(value).ifelse(value, None)
+        case _:
+            return value
 
 
 def fault_names(source: Source, bits: int) -> list[tuple[str, str]]:
@@ -183,46 +216,30 @@ def is_blank(cell: StringValue) -> BooleanValue:
     return ibis.ifelse(cell >= "!", False, cell.strip().fill_null("") == "")
 
 
-def _integer(cell: StringValue) -> Value:
-    usual = cell.re_search(_USUAL_INTEGER)
-    return ibis.ifelse(usual, cell.try_cast("int64"), texts.integer(cell.strip()))
-
-
-def _number(cell: StringValue) -> Value:
-    text = cell.strip()
+def _number(text: StringValue) -> Value:
     number = text.try_cast("float64")
     return ibis.ifelse(text.re_search(_NUMBER) & ~number.isinf(), number, None)
 
 
 def _boolean(cell: StringValue) -> Value:
-    usual = cell.cases(("True", True), ("False", False), ("Yes", True), ("No", False))
-    return usual.coalesce(cell.strip().lower().cases(*_BOOLEANS.items()))
+    unusual = cell.strip().lower().cases(*_BOOLEANS.items())
+    return cell.cases(("True", True), ("False", False), else_=unusual)
 
 
-def _timestamp(cell: StringValue, zone: str) -> TimestampValue:
-    text = cell.strip()
-    naive = as_utc(text.try_cast(dt.Timestamp(scale=6)), zone)
+def _unusual_time(text: StringValue, zone: str) -> TimestampValue:
+    naive = as_utc(text.try_cast(_QUICK_CASTS["timestamp"]), zone)
     # DuckDB wants seconds before an offset, and no space.
     with_seconds = text.re_replace(r"([ T]\d\d:\d\d)( ?[Z+-])", r"\1:00\2")
     with_seconds = with_seconds.re_replace(r" ([Z+-])", r"\1")
     instant = as_utc(with_seconds.try_cast(dt.Timestamp(timezone="UTC", scale=6)), "UTC")
-    unusual = ibis.cases(
+    return ibis.cases(
         (text.re_search(_NAIVE_TIME), naive), (text.re_search(_TIME_WITH_OFFSET), instant)
     )
-    plausible = (unusual >= ibis.timestamp("1970-01-01")) & (unusual < ibis.timestamp("2200-01-01"))
-    usual = as_utc(cell.try_cast(dt.Timestamp(scale=6)), zone)
-    return ibis.cases((cell.re_search(_USUAL_TIME), usual), (plausible, unusual))
+
+
+def _is_plausible(at: TimestampValue) -> BooleanValue:
+    return (at >= ibis.timestamp("1970-01-01")) & (at < ibis.timestamp("2200-01-01"))
 
 
 def _json_list(cell: StringValue) -> StringValue:
     return ibis.cases((_json_valid(cell), ibis.ifelse(_json_type(cell) == "ARRAY", cell, None)))
-
-
-_CASTS: dict[str, Callable[[StringValue, str], Value]] = {
-    "integer": lambda cell, _: _integer(cell),
-    "person_id": lambda cell, _: _integer(cell),
-    "number": lambda cell, _: _number(cell),
-    "boolean": lambda cell, _: _boolean(cell),
-    "timestamp": _timestamp,
-    "json": lambda cell, _: _json_list(cell),
-}

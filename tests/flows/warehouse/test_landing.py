@@ -190,6 +190,11 @@ def test_words_for_times_are_no_times(read):
     assert read("due_to", *texts) == [f"due_to: {NOT_TIME}"] * len(texts)
 
 
+def test_the_last_moment_that_a_clock_can_show_is_a_mistake_in_every_zone(read):
+    found = read("due_to", "294247-01-10 04:00:54", "infinity", zone="America/New_York")
+    assert found == [f"due_to: {NOT_TIME}"] * 2
+
+
 def test_times_that_do_not_exist(read):
     texts = ["2024-02-30", "2023-02-29 10:00:00", "2024-01-02 25:00:00", "2024-13-01", "24-01-02"]
     assert read("due_to", *texts) == [f"due_to: {NOT_TIME}"] * len(texts)
