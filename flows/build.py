@@ -1,6 +1,6 @@
 """Models into tables, with the rules they promise to keep."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,6 @@ from ibis import Table
 from transforms.graph import Model
 
 from flows.warehouse import Warehouse
-from flows.warehouse.rows import read_one
 
 
 @dataclass(frozen=True)
@@ -52,19 +51,31 @@ def build(
     return kept.filter(kept.run_id == run_id).drop("run_id")
 
 
-def check(
-    model: Model, tables: Mapping[str, Table], settings: Mapping[str, Any]
-) -> list[CheckResult]:
-    """Hold a built table against its rules, in one query."""
+def ask(
+    warehouse: Warehouse, model: Model, tables: Mapping[str, Table], settings: Mapping[str, Any]
+) -> Callable[[], list[CheckResult]]:
+    """Hold a built table against its rules, in one query; what is given back gives the results.
+
+    Args:
+        warehouse: where the table is.
+        model: whose rules.
+        tables: the table, and those that its rules need.
+        settings: of the run.
+    """
     table = tables[model.name]
     failing = {
         f"failing_{place}": check.count(table, tables, settings)
         for place, check in enumerate(model.checks)
     }
-    found = read_one(table.agg(total=table.count(), **failing))
-    return [
-        CheckResult(
-            model.name, check.name, check.severity, found[f"failing_{place}"], found["total"]
-        )
-        for place, check in enumerate(model.checks)
-    ]
+    answer = warehouse.ask(table.agg(total=table.count(), **failing))
+
+    def results() -> list[CheckResult]:
+        found = answer()
+        return [
+            CheckResult(
+                model.name, check.name, check.severity, found[f"failing_{place}"], found["total"]
+            )
+            for place, check in enumerate(model.checks)
+        ]
+
+    return results

@@ -15,7 +15,7 @@ from prefect.runtime import flow_run
 from transforms.sources import RAW_TABLES
 
 from flows import signals
-from flows.build import build, check
+from flows.build import build
 from flows.errors import InputError, RunFailedError
 from flows.ingest import ingest
 from flows.masking_key import masking_key
@@ -68,7 +68,7 @@ def check_models(run: Run) -> None:
     """Hold every table against its rules."""
     for model in run.models.values():
         with step(f"check {model.name}", only_if_notable=True) as outcome:
-            found = check(model, run.tables, run.given)
+            found = run.asked[model.name]()
             run.checks += found
             notable = [result.in_words for result in found if result.status != "pass"]
             outcome.status = "; ".join(notable) or "ok"
@@ -163,6 +163,7 @@ def sales_funnel(
                 upstream = [states[table] for table in model.upstream]  # Prefect draws the lineage
                 states[name] = _done(build_model(name, run, wait_for=upstream, return_state=True))
                 run.forget_raw_tables(after=name)
+                run.ask_checks()
                 if name.startswith("rep_") and not dry_run:
                     with step(f"draw {name}", only_if_notable=True):
                         drawing.draw(name, report_table(name, run.tables))

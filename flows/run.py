@@ -1,5 +1,6 @@
 """One run of the flow: what its tasks share."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ from transforms.graph import Model, load_models
 from transforms.sources import RAW_TABLES
 from transforms.timeline import newest_event
 
-from flows.build import CheckResult
+from flows.build import CheckResult, ask
 from flows.errors import InputError
 from flows.settings import Settings
 from flows.warehouse import Warehouse
@@ -37,6 +38,7 @@ class Run:
         self.models: dict[str, Model] = load_models()
         self.tables: dict[str, Table] = {}
         self.landed: dict[str, Landed] = {}
+        self.asked: dict[str, Callable[[], list[CheckResult]]] = {}  # by model
         self.checks: list[CheckResult] = []
         self.given: dict[str, Any] = {
             "funnel": _funnel(),
@@ -60,6 +62,13 @@ class Run:
         for name in set(self.models[after].upstream) & set(RAW_TABLES) - later:
             self.warehouse.forget_raw(RAW_TABLES[name])
             del self.tables[name]
+
+    def ask_checks(self) -> None:
+        """Let the warehouse begin with the checks whose tables are all there."""
+        for name, model in self.models.items():
+            needed = {name, *(table for check in model.checks for table in check.needs)}
+            if name not in self.asked and needed <= self.tables.keys():
+                self.asked[name] = ask(self.warehouse, model, self.tables, self.given)
 
     @property
     def failed_checks(self) -> list[CheckResult]:

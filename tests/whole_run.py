@@ -4,7 +4,7 @@ from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from flows.build import build, check
+from flows.build import build
 from flows.ingest import ingest
 from flows.record import document, record
 from flows.run import Run
@@ -44,8 +44,9 @@ def publish_run(
             if "as_of" in model.settings:
                 run.fix_as_of()
             run.tables[name] = build(warehouse, model, run.tables, run.given, run_id)
+            run.ask_checks()
         for model in run.models.values():
-            run.checks += check(model, run.tables, run.given)
+            run.checks += run.asked[model.name]()
         record(run, "published", fingerprint(run.files))
         document(run)
         warehouse.publish()

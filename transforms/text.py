@@ -23,8 +23,10 @@ def folded(text: StringValue) -> StringValue:
 def integer(text: StringValue) -> IntegerValue:
     """An id written as text ("7", "7.0"); null for anything else, never an error."""
     digits = text.re_extract(r"^([+-]?[0-9]{1,18})(\.0+)?$", 1).nullif("")
-    # Most are digits alone: those are quicker to see than to take out.
-    return ibis.ifelse(text.re_search("^[0-9]{1,18}$"), text, digits).cast("int64")
+    # Most are digits alone: those are quicker to see than to take out, and their length to count
+    # than to match.
+    is_digits = text.re_search("^[0-9]+$") & (text.length() <= 18)
+    return ibis.ifelse(is_digits, text, digits).cast("int64")
 
 
 def looked_up(text: StringValue, table: dict[str, str]) -> StringValue:

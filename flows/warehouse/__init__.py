@@ -1,9 +1,9 @@
 """Everything that differs between engines. Nothing outside this package names one."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ibis import Table
 from transforms.sources import Source
@@ -46,6 +46,11 @@ class Warehouse(Protocol):
 
     def build(self, schema: str, name: str, rows: Table, key: Sequence[str] = ()) -> Table:
         """Make a table of the rows, in place of the one of that name; `key` identifies a row."""
+
+    def ask(self, question: Table) -> Callable[[], dict[str, Any]]:
+        """The only row of a query about built tables, for when it is called; a warehouse that can
+        works on it in the meantime, beside the run.
+        """
 
     def append(self, name: str, rows: Table) -> Table:
         """Add rows to a table of `quality`, which keeps those of earlier runs; gives the new ones,

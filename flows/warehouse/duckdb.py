@@ -6,9 +6,11 @@ warehouse, so a reader has the whole old file or the whole new one, whenever the
 """
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import ibis
 import sqlglot.expressions as sge
@@ -21,10 +23,9 @@ from flows.warehouse import KEPT_SCHEMA, SCHEMAS, reader
 from flows.warehouse.faults import told_in_short
 from flows.warehouse.file import fold_in_log, held, replace, state
 from flows.warehouse.folder import ExportFile
-from flows.warehouse.landing import Landed, table_names
+from flows.warehouse.landing import Landed
 from flows.warehouse.masking import masking_with
-from flows.warehouse.reading import SOURCE_ROW
-from flows.warehouse.rows import read, table_of
+from flows.warehouse.rows import read, read_one, table_of
 
 SETTINGS = (
     *reader.SETTINGS,
@@ -79,7 +80,7 @@ class DuckDBWarehouse:
 
     def land(self, file: ExportFile, zone: str) -> Landed:
         """Read a file of the export into a temporary raw table, within `masking`."""
-        return reader.land(self.backend, file, zone, self._load, self._keep)
+        return reader.land(self.backend, file, zone)
 
     def empty(self, source: Source) -> Table:
         """The raw table of a source that the export does not have."""
@@ -95,6 +96,10 @@ class DuckDBWarehouse:
         with told_in_short(f"{schema}.{name}"):
             return self.backend.create_table(name, rows, database=schema, overwrite=True)
 
+    def ask(self, question: Table) -> Callable[[], dict[str, Any]]:
+        """The only row of a query, once it is called; the run leaves no processor idle."""
+        return partial(read_one, question)
+
     def append(self, name: str, rows: Table) -> Table:
         """Add rows to a table of `quality`, which keeps those of earlier runs."""
         with told_in_short(f"{KEPT_SCHEMA}.{name}"):
@@ -106,8 +111,8 @@ class DuckDBWarehouse:
 
     def forget_raw(self, source: Source) -> None:
         """Give back the memory of a raw table."""
-        for name in (*table_names(source), source.raw_name):
-            self.backend.drop_table(name, force=True)
+        reader.forget(self.backend, source)
+        self.backend.drop_table(source.raw_name, force=True)
 
     def comment(self, schema: str, name: str, text: str, columns: Mapping[str, str]) -> None:
         """Say in the warehouse what a table and its columns are."""
@@ -140,13 +145,6 @@ class DuckDBWarehouse:
             self.backend.detach("aside")
             self.backend.disconnect()
             replace(self.path, aside, self._before)
-
-    def _load(self, name: str, rows: Table) -> Table:
-        landed = self._keep(name, rows)
-        return landed.mutate((landed.rowid() + 1).name(SOURCE_ROW))
-
-    def _keep(self, name: str, rows: Table) -> Table:
-        return self.backend.create_table(name, rows, temp=True)
 
     def _clear(self) -> None:
         """An empty place for every model; `quality` keeps its rows, and people their views."""

@@ -14,9 +14,6 @@ from flows.warehouse.reading import FAULTS, ROW_HASH, SOURCE_ROW, fault_names, s
 from flows.warehouse.rejected import misshapen_lines, rejected_rows
 from flows.warehouse.rows import read, read_one
 
-# Rows into a table of that name, which is given back.
-Store = Callable[[str, Table], Table]
-
 
 @dataclass(frozen=True)
 class Landed:
@@ -53,9 +50,7 @@ def table_names(source: Source) -> tuple[str, ...]:
     return tuple(f"_{part}_{source.name}" for part in ("landed", "hashes", "repeated"))
 
 
-def land_file(
-    reader: Backend, file: ExportFile, zone: str, pseudonym: Pseudonym, load: Store, keep: Store
-) -> Landed:
+def land_file(reader: Backend, file: ExportFile, zone: str, pseudonym: Pseudonym) -> Landed:
     """Read a file into a table, and find the rows in it that are faulty or there before.
 
     Args:
@@ -63,21 +58,20 @@ def land_file(
         file: the file.
         zone: of timestamps without an offset.
         pseudonym: on the reader.
-        load: stores rows of the reader in their order, and adds SOURCE_ROW, from 1 on.
-        keep: stores rows of the tables that `load` gives.
 
     Raises:
         InputError: a quote is opened and not closed, so that the rows behind it cannot be told.
     """
     source = file.source
     landed_name, hashes_name, repeated_name = table_names(source)
-    landed = load(landed_name, typed(scan(reader, file), file, zone, pseudonym))
+    landed = _keep(reader, landed_name, typed(scan(reader, file), file, zone, pseudonym))
+    landed = landed.mutate((landed.rowid() + 1).name(SOURCE_ROW))
     misshapen = misshapen_lines(reader, file)
 
     good = landed.filter(landed[FAULTS] == 0)
     # By hash first: rows that are equal are few.
     by_hash = good.group_by(ROW_HASH).agg(copies=good.count())
-    repeated = keep(hashes_name, by_hash.filter(by_hash.copies > 1).select(ROW_HASH))
+    repeated = _keep(reader, hashes_name, by_hash.filter(by_hash.copies > 1).select(ROW_HASH))
     count = read_one(
         landed.agg(
             read=landed.count(),
@@ -87,7 +81,7 @@ def land_file(
     )
     raw, duplicates = good.select(*source.raw_schema), 0
     if count["repeated"]:
-        more = keep(repeated_name, good.semi_join(repeated, ROW_HASH))
+        more = _keep(reader, repeated_name, good.semi_join(repeated, ROW_HASH))
         same = [name for name in source.raw_schema if name != SOURCE_ROW]
         collapsed = more.group_by(same).agg(more[SOURCE_ROW].max().name(SOURCE_ROW))
         once = good.anti_join(repeated, ROW_HASH).select(*collapsed.columns)
@@ -110,3 +104,7 @@ def land_file(
         rows_rejected=count["faulty"] + len(misshapen),
         duplicates_collapsed=duplicates,
     )
+
+
+def _keep(reader: Backend, name: str, rows: Table) -> Table:
+    return reader.create_table(name, rows, temp=True)

@@ -6,20 +6,17 @@ from tempfile import TemporaryDirectory
 
 import ibis
 from ibis.backends.duckdb import Backend
+from transforms.sources import Source
 
 import duckdb
 from flows.errors import InputError
 from flows.warehouse.faults import told_in_short
 from flows.warehouse.folder import ExportFile, check_whole
-from flows.warehouse.landing import Landed, Store, land_file
+from flows.warehouse.landing import Landed, land_file, table_names
 from flows.warehouse.masking import pseudonym
 
 SETTINGS = (
     "TimeZone = 'UTC'",
-    # What does not fit into memory goes to disk: masked already, and encrypted all the same. (A
-    # stronger encryption is in an extension that would have to be loaded from the network.)
-    "temp_file_encryption = true",
-    "force_mbedtls_unsafe = true",
     "allocator_flush_threshold = '16MB'",
 )
 # Enough to be quick; a larger file is spilled to disk.
@@ -39,7 +36,7 @@ def opened() -> Iterator[Backend]:
             backend.disconnect()
 
 
-def land(backend: Backend, file: ExportFile, zone: str, load: Store, keep: Store) -> Landed:
+def land(backend: Backend, file: ExportFile, zone: str) -> Landed:
     """Read a file of the export into the tables of a raw table, within `masking_with`.
 
     Raises:
@@ -48,10 +45,16 @@ def land(backend: Backend, file: ExportFile, zone: str, load: Store, keep: Store
     check_whole(file)
     with told_in_short(file.name):
         try:
-            return land_file(backend, file, zone, pseudonym, load, keep)
+            return land_file(backend, file, zone, pseudonym)
         except (duckdb.OutOfMemoryException, duckdb.IOException):
             raise
         except duckdb.Error as error:
             mixed = "new line" in str(error).lower()
             why = "its lines end in different ways" if mixed else "it is damaged"
             raise InputError(f"{file.name}: cannot be read: {why}; export it again") from None
+
+
+def forget(backend: Backend, source: Source) -> None:
+    """Give back the room of what was landed."""
+    for name in table_names(source):
+        backend.drop_table(name, force=True)

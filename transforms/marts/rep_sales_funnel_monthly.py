@@ -34,7 +34,8 @@ def rep_sales_funnel_monthly(
     entries = int_deal_funnel_entries.mutate(
         month=month(int_deal_funnel_entries.entered_at, timezone)
     )
-    counted = entries.group_by("month", "funnel_step").agg(deals_count=entries.deal_id.nunique())
+    entered = entries.select("month", "funnel_step", "deal_id").distinct()
+    counted = entered.group_by("month", "funnel_step").agg(deals_count=entered.count())
     grid = every_month(counted).cross_join(stg_funnel_steps)
     return grid.left_join(counted, ["month", "funnel_step"]).select(
         "month",

@@ -6,10 +6,12 @@ whole new one, whenever the run is killed. Files are read, typed and masked by a
 and copied over: no unmasked value gets to the server.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import ibis
 import sqlglot
@@ -24,7 +26,7 @@ from transforms.sources import Source
 from flows.warehouse import KEPT_SCHEMA, SCHEMAS, reader
 from flows.warehouse.address import shown
 from flows.warehouse.folder import ExportFile
-from flows.warehouse.landing import Landed, table_names
+from flows.warehouse.landing import Landed
 from flows.warehouse.masking import masking_with
 from flows.warehouse.postgres.copying import copy_over
 from flows.warehouse.postgres.faults import told_in_short
@@ -36,8 +38,8 @@ from flows.warehouse.postgres.publishing import (
     publish,
     sweep,
 )
+from flows.warehouse.postgres.questions import Ask, answering
 from flows.warehouse.postgres.server import connect, connect_ibis, held
-from flows.warehouse.reading import SOURCE_ROW
 from flows.warehouse.rows import table_of
 
 DIALECT = "postgres"
@@ -47,12 +49,14 @@ class PostgresWarehouse:
     """One run on a PostgreSQL database: `with warehouse.run(): …; warehouse.publish()`.
 
     `backend` is the Ibis connection of the run, for one thread. What copies, publishes and holds
-    the lock is a second session, so that a run that lost the lock cannot publish.
+    the lock is a second session, so that a run that lost the lock cannot publish. A third answers
+    what is asked of tables that are made, while the next ones are being made.
     """
 
     backend: Backend
     _session: Session
     _reader: DuckDB
+    _ask: Ask
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -76,7 +80,8 @@ class PostgresWarehouse:
         ):
             prepare(self._session, SCHEMAS)
             try:
-                yield
+                with answering(self.url) as self._ask:
+                    yield
             finally:
                 sweep(self._session, SCHEMAS)
 
@@ -86,7 +91,11 @@ class PostgresWarehouse:
 
     def land(self, file: ExportFile, zone: str) -> Landed:
         """Read a file of the export and copy its raw table over, within `masking`."""
-        return reader.land(self._reader, file, zone, self._load, self._keep)
+        landed = reader.land(self._reader, file, zone)
+        source = file.source
+        raw = self._copy(source.raw_name, landed.raw, source.raw_schema)
+        reader.forget(self._reader, source)
+        return replace(landed, raw=raw)
 
     def empty(self, source: Source) -> Table:
         """The raw table of a source that the export does not have."""
@@ -102,14 +111,17 @@ class PostgresWarehouse:
         """Make a table of the rows, in place of the one of that name once it is published."""
         return self._make(Candidate(schema, name, tuple(key)), rows)
 
+    def ask(self, question: Table) -> Callable[[], dict[str, Any]]:
+        """The only row of a query, which a session of its own answers beside the run."""
+        return self._ask(self.backend.compile(question))
+
     def append(self, name: str, rows: Table) -> Table:
         """Add rows to a table of `quality`, which keeps those of earlier runs."""
         return self._make(Candidate(KEPT_SCHEMA, name, (), keeps_rows=True), rows)
 
     def forget_raw(self, source: Source) -> None:
         """Give back the room of a raw table."""
-        for name in (*table_names(source), source.raw_name):
-            self.backend.drop_table(f"{BUILDING}{name}", database=ASIDE, force=True)
+        self.backend.drop_table(f"{BUILDING}{source.raw_name}", database=ASIDE, force=True)
 
     def comment(self, schema: str, name: str, text: str, columns: Mapping[str, str]) -> None:
         """Say in the warehouse what a table and its columns are, once it is published."""
@@ -126,27 +138,11 @@ class PostgresWarehouse:
         with told_in_short(self.name):
             publish(self._session, of_quality)
 
-    def _load(self, name: str, rows: Table) -> Table:
-        return self._copy(name, rows, rows.schema(), numbered=True)
-
-    def _keep(self, name: str, rows: Table) -> Table:
-        # Repeated rows are found among millions of groups of one: sorting is twice as quick.
-        self.backend.raw_sql("SET enable_hashagg = off")
-        try:
-            return self._create_as(ASIDE, f"{BUILDING}{name}", rows, logged=False)
-        finally:
-            self.backend.raw_sql("RESET enable_hashagg")
-
-    def _copy(
-        self, name: str, rows: Table, schema: Mapping[str, str], numbered: bool = False
-    ) -> Table:
-        """Rows of the reader in a table of the server; `numbered`: with SOURCE_ROW."""
+    def _copy(self, name: str, rows: Table, schema: Mapping[str, str]) -> Table:
+        """Rows of the reader in a table of the server."""
         building = f"{BUILDING}{name}"
         with told_in_short(f"{self.name}: {name}"):
             self._create(name, schema)
-            if numbered:
-                number = f'ADD COLUMN "{SOURCE_ROW}" bigint GENERATED ALWAYS AS IDENTITY'
-                self.backend.raw_sql(f'ALTER TABLE "{ASIDE}"."{building}" {number}')
             copy_over(self._reader, rows, self._session, ASIDE, building)
             self._analyze(ASIDE, building)
         return self.backend.table(building, database=ASIDE)

@@ -132,15 +132,18 @@ def publish(session: Session, candidates: Sequence[Candidate]) -> None:
 def _publish(cursor: Cursor, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
     """Put them in their place; gives those whose rows were copied."""
     copied = []
-    for candidate in candidates:  # first, because a reader can be in the way
-        if candidate.stays:
-            _fit(cursor, candidate)
+    made = [  # first, because a reader can be in the way
+        candidate for candidate in candidates if candidate.stays and _fit(cursor, candidate)
+    ]
     for candidate in candidates:
         if candidate.stays or not _changed_places(cursor, candidate):
             if not candidate.stays:
                 _fit(cursor, candidate)
             _copy_rows(cursor, candidate)
             copied.append(candidate)
+        if candidate in made:  # with its rows in it: that is quicker
+            _add_key(cursor, candidate.schema, candidate.name, candidate.key)
+            _add_indexes(cursor, candidate)
         _comment(cursor, candidate)
     return copied
 
@@ -170,25 +173,60 @@ def _changed_places(cursor: Cursor, candidate: Candidate) -> bool:
     return True
 
 
-def _fit(cursor: Cursor, candidate: Candidate) -> None:
-    """Make the table that readers know, or bring its columns up to those of the rows."""
+def _fit(cursor: Cursor, candidate: Candidate) -> bool:
+    """Bring the columns of the table that readers know up to those of the rows.
+
+    Returns:
+        Whether there was no table, and it was made, without indexes.
+    """
     wanted = _columns(cursor, candidate.rows)
     present = _columns(cursor, candidate.place)
     if not present:
         cursor.execute(sql.SQL("CREATE TABLE {} (LIKE {})").format(candidate.place, candidate.rows))
-        _add_key(cursor, candidate.schema, candidate.name, candidate.key)
-        _add_indexes(cursor, candidate, wanted)
     elif present != wanted:
         _alter(cursor, candidate, present, wanted)
+    return not present
 
 
 def _copy_rows(cursor: Cursor, candidate: Candidate) -> None:
-    """Put the rows into the table that readers know."""
-    if not candidate.keeps_rows:
-        cursor.execute(sql.SQL("DELETE FROM {}").format(candidate.place))
-    names = sql.SQL(", ").join(map(sql.Identifier, _columns(cursor, candidate.rows)))
-    insert = sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {}")
-    cursor.execute(insert.format(candidate.place, names, names, candidate.rows))
+    """Put the rows into the table that readers know; one that is there and equal is left alone."""
+    columns = list(_columns(cursor, candidate.rows))
+    of_both = {
+        "old": candidate.place,
+        "new": candidate.rows,
+        "columns": _listed(columns),
+        "new_values": _listed(columns, "new"),
+        "old_values": _listed(columns, "old"),
+        "new_key": _listed(candidate.key, "new"),
+        "old_key": _listed(candidate.key, "old"),
+    }
+    insert = "INSERT INTO {old} ({columns}) SELECT {columns} FROM {new} AS new"
+    if candidate.keeps_rows:
+        statements = [insert]
+    elif candidate.key:
+        statements = [
+            """
+            DELETE FROM {old} AS old WHERE NOT EXISTS (
+                SELECT FROM {new} AS new WHERE ROW({new_key}) = ROW({old_key})
+                AND ROW({new_values}) IS NOT DISTINCT FROM ROW({old_values})
+            )
+            """,
+            f"""
+            {insert} WHERE NOT EXISTS (
+                SELECT FROM {{old}} AS old WHERE ROW({{old_key}}) = ROW({{new_key}})
+            )
+            """,
+        ]
+    else:
+        statements = ["DELETE FROM {old}", insert]
+    for statement in statements:
+        cursor.execute(sql.SQL(statement).format(**of_both))
+
+
+def _listed(columns: Sequence[str], table: str | None = None) -> sql.Composable:
+    """The columns, separated by commas."""
+    names = (sql.Identifier(*filter(None, (table, column))) for column in columns)
+    return sql.SQL(", ").join(names)
 
 
 def _alter(
@@ -215,12 +253,13 @@ def _add_key(cursor: Cursor, schema: str, name: str, key: Sequence[str]) -> None
             sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} PRIMARY KEY ({})").format(
                 sql.Identifier(schema, name),
                 sql.Identifier(f"{name}_pkey"),
-                sql.SQL(", ").join(map(sql.Identifier, key)),
+                _listed(key),
             )
         )
 
 
-def _add_indexes(cursor: Cursor, candidate: Candidate, columns: Mapping[str, str]) -> None:
+def _add_indexes(cursor: Cursor, candidate: Candidate) -> None:
+    columns = _columns(cursor, candidate.place)
     for column in FILTERED_BY:
         if column in columns and column not in candidate.key[:1]:
             cursor.execute(

@@ -47,9 +47,11 @@ _REFUSALS = (
     (r"timeout expired|timed out", "no answer in time", True),
     (r"", "no server answers there; is it running, and the port right?", True),
 )
-# Of the session that runs the models: large sorts, and plans that use more than one process.
+# Of a session that reads millions of rows: large sorts, and plans that use more than one process.
+# An export is nearly in the order of its deals: to sort it is quicker than to hash it.
 _SETTINGS = {
     "work_mem": "'256MB'",
+    "enable_hashagg": "off",
     "parallel_setup_cost": "10",
     "parallel_tuple_cost": "0.001",
     "min_parallel_table_scan_size": "'1MB'",
