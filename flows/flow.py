@@ -17,6 +17,7 @@ from transforms.sources import RAW_TABLES
 from flows import signals
 from flows.build import build
 from flows.errors import InputError, RunFailedError
+from flows.holding import held_warehouse
 from flows.ingest import ingest
 from flows.masking_key import masking_key
 from flows.record import code_version, document, record
@@ -25,7 +26,6 @@ from flows.report_process import ReportProcess, report_process
 from flows.run import Run
 from flows.settings import load_settings
 from flows.steps import step
-from flows.warehouse import open_warehouse
 from flows.warehouse.address import has_password, shown
 from flows.warehouse.export import check_export, opened_export
 from flows.warehouse.fingerprint import fingerprint
@@ -144,10 +144,10 @@ def sales_funnel(
                 " and give the new one by PGPASSWORD or ~/.pgpass"
             )
     settings = load_settings(source=source, warehouse=warehouse, report=report, as_of=as_of)
-    target = open_warehouse(settings.warehouse)
     check_export(settings.source)
     key = masking_key(settings)
     with ExitStack() as stack:
+        target = held_warehouse(stack, settings.warehouse)
         drawing = report_process(stack)
         export = stack.enter_context(opened_export(settings.source, key))
         folder = Path(stack.enter_context(TemporaryDirectory()))

@@ -28,10 +28,10 @@ import click
 
 from flows import signals
 from flows.errors import InterruptedRunError, RunFailedError, SalesFunnelError
+from flows.holding import hold
 from flows.report_process import prepare
 from flows.server import TemporaryServer, is_surely_needed
 from flows.settings import load_settings
-from flows.warehouse import open_warehouse
 from flows.warehouse.address import has_password
 from flows.warehouse.export import check_export
 
@@ -99,8 +99,8 @@ def _run(stack: ExitStack, quiet: bool, *, dry_run: bool, **given: str | None) -
     prepare(stack)
 
     settings = load_settings(**given)
-    open_warehouse(settings.warehouse)
     check_export(settings.source)
+    hold(stack, settings.warehouse)
 
     from prefect.settings import (
         PREFECT_API_URL,

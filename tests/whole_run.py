@@ -29,6 +29,7 @@ def publish_run(
     with (
         opened_export(str(source), KEY) as export,
         TemporaryDirectory() as folder,
+        warehouse.held(),
         warehouse.run(),
     ):
         run = Run(run_id, settings, warehouse, export)

@@ -21,13 +21,16 @@ KEPT_SCHEMA = "quality"  # its tables keep the rows of earlier runs
 
 
 class Warehouse(Protocol):
-    """One run on a warehouse: `with warehouse.run(): …; warehouse.publish()`.
+    """One run on a warehouse: `with warehouse.held(), warehouse.run(): …; warehouse.publish()`.
 
     What the run makes is seen by nobody else until it is published, and then all at once.
     """
 
+    def held(self) -> AbstractContextManager[None]:
+        """Keep other runs away; raises WarehouseBusyError if one is there."""
+
     def run(self) -> AbstractContextManager[None]:
-        """Hold the warehouse for the run; what is not published is gone at the end."""
+        """Work on the warehouse that is held; what is not published is gone at the end."""
 
     def masking(self, key: bytes) -> AbstractContextManager[None]:
         """Make pseudonyms with the key while it lasts."""

@@ -36,7 +36,7 @@ SETTINGS = (
 
 
 class DuckDBWarehouse:
-    """One run on a DuckDB file: `with warehouse.run(): …; warehouse.publish()`.
+    """One run on a DuckDB file: `with warehouse.held(), warehouse.run(): …; warehouse.publish()`.
 
     `backend` is the Ibis connection of the run, on a copy of the file; it is for one thread.
     """
@@ -48,31 +48,39 @@ class DuckDBWarehouse:
         self._before: tuple[int, ...] = ()
         self._building = self.path.with_name(f".{self.path.name}.building")
 
-    @contextmanager
-    def run(self) -> Iterator[None]:
-        """Hold the warehouse and work on a copy of it; what is not published is gone at the end.
+    def held(self) -> AbstractContextManager[None]:
+        """Keep other runs away.
 
         Raises:
-            WarehouseBusyError: another run, or another process that writes, holds it.
-            InputError: the path cannot be used, or is no DuckDB file.
+            WarehouseBusyError: another run holds it.
+            InputError: the path cannot be used.
         """
-        with held(self.path):
-            try:
-                with told_in_short(self.path):
-                    self._remove_building()  # of a run that was killed
-                    if self.path.is_dir():
-                        raise InputError(f"{self.path}: is a folder; name a file")
-                    if self.path.exists():
-                        fold_in_log(self.path)
-                        shutil.copyfile(self.path, self._building)
-                    self._before = state(self.path)
-                    self.backend = ibis.duckdb.connect(str(self._building))
-                    self._clear()
-                yield
-            finally:
-                if hasattr(self, "backend"):
-                    self.backend.disconnect()
-                self._remove_building()
+        return held(self.path)
+
+    @contextmanager
+    def run(self) -> Iterator[None]:
+        """Work on a copy of the warehouse, which is held; what is not published is gone at the end.
+
+        Raises:
+            WarehouseBusyError: another process writes to it.
+            InputError: the path is no DuckDB file.
+        """
+        try:
+            with told_in_short(self.path):
+                self._remove_building()  # of a run that was killed
+                if self.path.is_dir():
+                    raise InputError(f"{self.path}: is a folder; name a file")
+                if self.path.exists():
+                    fold_in_log(self.path)
+                    shutil.copyfile(self.path, self._building)
+                self._before = state(self.path)
+                self.backend = ibis.duckdb.connect(str(self._building))
+                self._clear()
+            yield
+        finally:
+            if hasattr(self, "backend"):
+                self.backend.disconnect()
+            self._remove_building()
 
     def masking(self, key: bytes) -> AbstractContextManager[None]:
         """Make pseudonyms with the key; it is in the session's memory only."""

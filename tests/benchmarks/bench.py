@@ -4,8 +4,8 @@ command: the wall time of a run on a small export, with a Prefect server that is
     without one. Five runs of each after a warm-up, in turn.
 million: a million generated deals, from CSV to published marts with all checks and the report,
     beside the handwritten SQL that builds the same tables. Five pairs after a warm-up, in turn.
-postgres: the same on PostgreSQL, on a server of its own. Three pairs after a warm-up, in turn.
-    The memory is that of the client.
+postgres: the same on PostgreSQL, on a server of its own, each time into an empty database. Three
+    pairs after a warm-up, in turn. The memory is that of the client.
 
 Prints median, minimum and maximum. Run it on an idle machine.
 """
@@ -136,11 +136,12 @@ def postgres(place: Path, environment: dict[str, str]) -> None:
 
     export = big_export(place, environment)
     database = get_server(place / "postgres", cleanup_mode="delete")
-    for name in ("ours", "by_hand"):
-        database.psql(f"CREATE DATABASE {name} TEMPLATE template0 LOCALE 'C.UTF-8';")
     with server(environment | {"PREFECT_HOME": str(place / "there")}) as there:
 
         def pair() -> tuple[Measured, Measured]:
+            for name in ("ours", "by_hand"):
+                database.psql(f"DROP DATABASE IF EXISTS {name};")
+                database.psql(f"CREATE DATABASE {name} TEMPLATE template0 LOCALE 'C.UTF-8';")
             ours = measure(
                 "flows.main",
                 *("--source", str(export), "--warehouse", database.get_uri("ours")),

@@ -285,7 +285,7 @@ def test_a_file_that_is_not_a_warehouse_is_left_alone(sandbox, export):
 
 def test_a_busy_warehouse_ends_with_75(published, export):
     before = published.published()
-    with DuckDBWarehouse(published.warehouse).run():
+    with DuckDBWarehouse(published.warehouse).held():
         run = published.run("--quiet", "--source", export())
     assert run.returncode == 75
     assert re.fullmatch(

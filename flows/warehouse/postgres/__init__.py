@@ -46,7 +46,7 @@ DIALECT = "postgres"
 
 
 class PostgresWarehouse:
-    """One run on a PostgreSQL database: `with warehouse.run(): …; warehouse.publish()`.
+    """One run on a database: `with warehouse.held(), warehouse.run(): …; warehouse.publish()`.
 
     `backend` is the Ibis connection of the run, for one thread. What copies, publishes and holds
     the lock is a second session, so that a run that lost the lock cannot publish. A third answers
@@ -64,8 +64,8 @@ class PostgresWarehouse:
         self._candidates: dict[str, Candidate] = {}
 
     @contextmanager
-    def run(self) -> Iterator[None]:
-        """Hold the warehouse; what is not published is gone at the end.
+    def held(self) -> Iterator[None]:
+        """Keep other runs away.
 
         Raises:
             WarehouseBusyError: another run holds it.
@@ -75,6 +75,18 @@ class PostgresWarehouse:
             closing(connect(self.url)) as self._session,
             told_in_short(self.name),
             held(self._session, self.name),
+        ):
+            yield
+
+    @contextmanager
+    def run(self) -> Iterator[None]:
+        """Work on the warehouse, which is held; what is not published is gone at the end.
+
+        Raises:
+            InputError: the server does not let us work.
+        """
+        with (
+            told_in_short(self.name),
             connect_ibis(self.url) as self.backend,
             reader.opened() as self._reader,
         ):

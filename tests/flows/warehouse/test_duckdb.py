@@ -28,7 +28,7 @@ RUN = """
     from flows.warehouse.duckdb import DuckDBWarehouse
 
     warehouse = DuckDBWarehouse(Path(sys.argv[1]))
-    with warehouse.run():
+    with warehouse.held(), warehouse.run():
         warehouse.build("marts", "numbers", pa.table({"n": [2]}))
         print("ready", flush=True)
         time.sleep(60)
@@ -92,7 +92,7 @@ def publish(path: Path, n: int, run_id: str = "first") -> None:
 def running(path: Path) -> Iterator[DuckDBWarehouse]:
     """A run on the warehouse."""
     warehouse = DuckDBWarehouse(path)
-    with warehouse.run():
+    with warehouse.held(), warehouse.run():
         yield warehouse
 
 

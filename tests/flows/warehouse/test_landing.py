@@ -35,7 +35,7 @@ NOT_TIME = "not an ISO timestamp between 1970 and 2199"
 def warehouse(tmp_path: Path) -> Iterator[DuckDBWarehouse]:
     """A warehouse in the middle of a run."""
     opened = DuckDBWarehouse(tmp_path / "warehouse" / "sales.duckdb")
-    with opened.run(), opened.masking(b"k" * 32):
+    with opened.held(), opened.run(), opened.masking(b"k" * 32):
         yield opened
 
 

@@ -50,7 +50,7 @@ def rows_of(warehouse: PostgresWarehouse, **values: int) -> Table:
 def publish(url: str, **values: int) -> None:
     """A run with a table in each layer and a row of quality."""
     warehouse = PostgresWarehouse(url)
-    with warehouse.run():
+    with warehouse.held(), warehouse.run():
         for schema, name in (("staging", "stg_a"), ("marts", "rep_a"), ("marts", "rep_b")):
             warehouse.build(schema, name, rows_of(warehouse, **values), key=[*values][:1])
         warehouse.append("runs", rows_of(warehouse, **values))
@@ -72,7 +72,7 @@ TEXTS = ["", " ", "a,b", 'say "x"', "two\nlines", "\r\n", "\\.", "\\N", "Łukasz
 def test_texts_arrive_as_they_are(url):
     warehouse = PostgresWarehouse(url)
     rows = [{"n": n, "text": text} for n, text in enumerate(TEXTS)]
-    with warehouse.run():
+    with warehouse.held(), warehouse.run():
         made = warehouse.table_of(rows, {"n": "int64", "text": "string"})
         assert read(made.order_by("n").select("text")).column(0).to_pylist() == TEXTS
 
@@ -87,7 +87,7 @@ def test_values_arrive_as_they_are(url):
     }
     types = ("int64", "float64", "timestamp(6)", "boolean", "int64")
     warehouse = PostgresWarehouse(url)
-    with warehouse.run():
+    with warehouse.held(), warehouse.run():
         made = warehouse.table_of([row], dict(zip(row, types, strict=True)))
         [found] = read(made).to_pylist()
     assert found.pop("at").isoformat() == row.pop("at")
@@ -96,7 +96,7 @@ def test_values_arrive_as_they_are(url):
 
 def test_rows_that_do_not_arrive_leave_none_behind(url, query):
     warehouse = PostgresWarehouse(url)
-    with warehouse.run():
+    with warehouse.held(), warehouse.run():
         wrong = warehouse._reader.sql(
             "SELECT CASE WHEN i < 99999 THEN '7' ELSE 'x' END AS n FROM range(100000) t(i)"
         )
@@ -107,7 +107,7 @@ def test_rows_that_do_not_arrive_leave_none_behind(url, query):
 
 def test_a_reader_that_fails_leaves_none_behind(url, query):
     warehouse = PostgresWarehouse(url)
-    with warehouse.run():
+    with warehouse.held(), warehouse.run():
         wrong = warehouse._reader.sql(
             "SELECT CASE WHEN i < 99999 THEN 7 ELSE error('x') END AS n FROM range(100000) t(i)"
         )
@@ -138,7 +138,7 @@ def test_a_run_replaces_rows_and_quality_keeps_them(url, query):
 def test_a_run_that_does_not_publish_changes_nothing(url, query):
     publish(url, n=1)
     warehouse = PostgresWarehouse(url)
-    with warehouse.run():
+    with warehouse.held(), warehouse.run():
         warehouse.build("marts", "rep_a", rows_of(warehouse, n=2))
     assert query("SELECT n FROM marts.rep_a") == [1]
     assert query("SELECT tablename FROM pg_tables WHERE tablename LIKE '\\_building%'") == []
@@ -147,7 +147,7 @@ def test_a_run_that_does_not_publish_changes_nothing(url, query):
 def test_quality_alone_can_be_published(url, query):
     publish(url, n=1)
     warehouse = PostgresWarehouse(url)
-    with warehouse.run():
+    with warehouse.held(), warehouse.run():
         warehouse.build("marts", "rep_a", rows_of(warehouse, n=2))
         warehouse.append("runs", rows_of(warehouse, n=2))
         warehouse.publish_quality()
@@ -178,7 +178,7 @@ def test_keys_are_primary_keys_in_every_layer(url, query):
 
 def test_what_readers_filter_by_is_indexed(url, query):
     warehouse = PostgresWarehouse(url)
-    with warehouse.run():
+    with warehouse.held(), warehouse.run():
         warehouse.build("marts", "rep_a", rows_of(warehouse, deal_id=1, user_id=2), ["deal_id"])
         warehouse.publish()
     found = query("SELECT indexdef FROM pg_indexes WHERE schemaname = 'marts' ORDER BY 1")
@@ -188,7 +188,7 @@ def test_what_readers_filter_by_is_indexed(url, query):
 def test_tables_and_columns_say_what_they_are(url, query):
     for text in ("One row.", 'It\'s "one" row; 100 %'):
         warehouse = PostgresWarehouse(url)
-        with warehouse.run():
+        with warehouse.held(), warehouse.run():
             for schema in ("staging", "marts"):
                 warehouse.build(schema, f"{schema}_a", rows_of(warehouse, n=1))
                 warehouse.comment(schema, f"{schema}_a", text, {"n": f"a number. {text}"})
@@ -216,7 +216,7 @@ def test_columns_can_come_and_go_and_change_their_type(url, query):
         "3|4",
     ]
     warehouse = PostgresWarehouse(url)
-    with warehouse.run():
+    with warehouse.held(), warehouse.run():
         text = warehouse.table_of([{"n": 1, "new": "x"}], {"n": "int64", "new": "string"})
         warehouse.build("marts", "rep_a", text, ["n"])
         warehouse.publish()
@@ -306,7 +306,7 @@ def test_readers_always_see_one_run_and_none_fails(url):
 
 
 def test_a_second_run_is_told_who_holds_the_warehouse(url):
-    with PostgresWarehouse(url).run(), pytest.raises(WarehouseBusyError) as raised:
+    with PostgresWarehouse(url).held(), pytest.raises(WarehouseBusyError) as raised:
         publish(url, n=1)
     holder = rf"process {os.getpid()}, since \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
     assert re.search(rf"another run holds the warehouse \({holder}\); try again", str(raised.value))
@@ -318,7 +318,7 @@ def test_a_run_that_crashed_holds_nothing(url, start, query, eventually):
         import os, sys
         from flows.warehouse.postgres import PostgresWarehouse
         warehouse = PostgresWarehouse(sys.argv[1])
-        with warehouse.run():
+        with warehouse.held(), warehouse.run():
             print("ready", flush=True)
             sys.stdin.read()
             os._exit(1)
@@ -332,14 +332,14 @@ def test_a_run_that_crashed_holds_nothing(url, start, query, eventually):
 
 
 def test_two_databases_of_a_server_are_two_warehouses(url, new_database):
-    with PostgresWarehouse(url).run():
+    with PostgresWarehouse(url).held():
         publish(new_database("other"), n=1)
 
 
 def test_a_run_that_lost_its_lock_cannot_publish(url, query):
     publish(url, n=1)
     warehouse = PostgresWarehouse(url)
-    with warehouse.run():
+    with warehouse.held(), warehouse.run():
         warehouse.build("marts", "rep_a", rows_of(warehouse, n=2))
         query("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
         with pytest.raises(RunFailedError, match="the connection to the server was lost"):
@@ -349,7 +349,7 @@ def test_a_run_that_lost_its_lock_cannot_publish(url, query):
 
 def test_a_run_whose_models_lost_their_session_fails_in_short(url, query):
     warehouse = PostgresWarehouse(url)
-    with warehouse.run():
+    with warehouse.held(), warehouse.run():
         rows = rows_of(warehouse, n=2)
         query(f"SELECT pg_terminate_backend({warehouse.backend.con.info.backend_pid})")
         with pytest.raises(RunFailedError) as raised:

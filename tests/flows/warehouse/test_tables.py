@@ -68,7 +68,7 @@ def land(place, tmp_path) -> Land:
         warehouse = DuckDBWarehouse(tmp_path / "sales.duckdb")
         with opened_export(source_of(place), KEY) as export:
             file = export[name].on_disk(tmp_path)
-        with warehouse.run(), warehouse.masking(KEY):
+        with warehouse.held(), warehouse.run(), warehouse.masking(KEY):
             landed = warehouse.land(file, "UTC")
             return landed.rejected() if rejected else read(landed.raw).to_pylist()
 
