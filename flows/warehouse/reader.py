@@ -20,7 +20,7 @@ SETTINGS = (
     "allocator_flush_threshold = '16MB'",
 )
 # Enough to be quick; a larger file is spilled to disk.
-MEMORY = "192MB"
+MEMORY = "128MB"
 
 
 @contextmanager

@@ -142,12 +142,14 @@ def postgres(place: Path, environment: dict[str, str]) -> None:
             for name in ("ours", "by_hand"):
                 database.psql(f"DROP DATABASE IF EXISTS {name};")
                 database.psql(f"CREATE DATABASE {name} TEMPLATE template0 LOCALE 'C.UTF-8';")
+            database.psql("CHECKPOINT;")  # neither shall pay for what was written before it
             ours = measure(
                 "flows.main",
                 *("--source", str(export), "--warehouse", database.get_uri("ours")),
                 *("--report", str(place / "report.html")),
                 environment=there,
             )
+            database.psql("CHECKPOINT;")
             by_hand = measure(
                 "tests.handwritten.run_postgres",
                 *(str(export), database.get_uri("by_hand")),
