@@ -1,7 +1,7 @@
 """Questions about tables that are made, answered while the next ones are being made."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -25,12 +25,20 @@ def answering(url: str) -> Iterator[Ask]:
             [row] = cursor.fetchall()
             return dict(zip((column.name for column in cursor.description), row, strict=True))
 
+    asked: list[Future[dict[str, Any]]] = []
+
+    def ask(query: str) -> Callable[[], dict[str, Any]]:
+        asked.append(pool.submit(answer, query))
+        return asked[-1].result
+
     with connect_ibis(url) as backend, ThreadPoolExecutor(1) as pool:
         # Beside the run, and not in its way.
         backend.raw_sql("SET max_parallel_workers_per_gather = 0")
         try:
-            yield lambda query: pool.submit(answer, query).result
+            yield ask
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-            with suppress(psycopg.Error):
-                backend.con.cancel()
+            for question in asked:
+                question.cancel()
+            while wait(asked, timeout=0.1).not_done:
+                with suppress(psycopg.Error):
+                    backend.con.cancel()

@@ -165,6 +165,55 @@ def test_what_a_killed_run_left_is_swept_by_the_next(url, query):
     ]
 
 
+def test_only_rows_that_changed_are_written(url, query):
+    def publish_rows(*rows: tuple[int, int | None]) -> None:
+        warehouse = PostgresWarehouse(url)
+        with warehouse.held(), warehouse.run():
+            made = [{"n": n, "of": of} for n, of in rows]
+            table = warehouse.table_of(made, {"n": "int64", "of": "int64"})
+            warehouse.build("marts", "rep_a", table, key=["n"])
+            warehouse.publish()
+
+    publish_rows((1, 7), (2, None), (3, 7), (4, None), (5, 7))
+    before = dict(enumerate(query("SELECT xmin::text FROM marts.rep_a ORDER BY n"), 1))
+    publish_rows((1, 7), (2, None), (3, 8), (4, 7), (6, 7))
+    found = query("SELECT n || ' ' || coalesce(of::text, 'null') FROM marts.rep_a ORDER BY n")
+    assert found == ["1 7", "2 null", "3 8", "4 7", "6 7"]
+    unchanged = query(f"SELECT n::int FROM marts.rep_a WHERE xmin = '{before[1]}'::xid ORDER BY n")
+    assert unchanged == [1, 2]
+
+
+# Questions beside the run
+
+
+def test_a_question_is_answered_by_a_session_of_its_own(url):
+    warehouse = PostgresWarehouse(url)
+    with warehouse.held(), warehouse.run():
+        made = warehouse.build("marts", "rep_a", rows_of(warehouse, n=1))
+        answer = warehouse.ask(made.agg(total=made.count(), most=made.n.max()))
+        assert answer() == {"total": 1, "most": 1}
+
+
+def test_a_question_that_fails_is_told_where_its_answer_is_wanted(url):
+    warehouse = PostgresWarehouse(url)
+    with warehouse.held(), warehouse.run():
+        made = warehouse.build("marts", "rep_a", rows_of(warehouse, n=0))
+        answer = warehouse.ask(made.agg(part=(1 / made.n).max()))
+        with pytest.raises(RunFailedError, match="PostgreSQL failed"):
+            answer()
+
+
+def test_a_run_that_ends_does_not_wait_for_answers(url, query):
+    warehouse = PostgresWarehouse(url)
+    with warehouse.held(), warehouse.run():
+        for _ in range(2):
+            warehouse.ask(warehouse.backend.sql("SELECT pg_sleep(3600)::text AS slept"))
+    assert query("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == []
+
+
+# What readers use
+
+
 def test_keys_are_primary_keys_in_every_layer(url, query):
     publish(url, n=1)
     publish(url, n=2)
