@@ -119,7 +119,9 @@ def from_databases(tmp_path_factory, new_database) -> Iterator[duckdb.DuckDBPyCo
                 cursor.execute(f"CREATE TABLE raw.{name} ({columns})")
                 cursor.copy_expert(f"COPY raw.{name} FROM STDIN (FORMAT csv)", file)
         session.commit()
-    publish_run(DuckDBWarehouse(place / "duck.duckdb"), f"{url}&schema=raw")
+    publish_run(
+        DuckDBWarehouse(place / "duck.duckdb"), f"{url}{'&' if '?' in url else '?'}schema=raw"
+    )
     publish_run(PostgresWarehouse(url), f"duckdb://{place}/source.duckdb?schema=raw")
     publish_run(DuckDBWarehouse(place / "folder.duckdb"), ROOT / "data/sample")
     with beside(place / "duck.duckdb", url, place) as connection:
