@@ -19,7 +19,7 @@ SETTINGS = (
     "TimeZone = 'UTC'",
     "allocator_flush_threshold = '16MB'",
 )
-# Enough to be quick; a larger file is spilled to disk.
+# Enough to be quick; of a larger file, rows are spilled to disk, masked and typed already.
 MEMORY = "128MB"
 
 
