@@ -296,9 +296,7 @@ def test_the_log_of_the_server_holds_no_personal_value_and_no_secret(
         query(postgres, f"ALTER DATABASE {name} SET statement_timeout = '1ms'")
         cancelled = sandbox.run("--warehouse", secret, "--source", source, **settings)
         query(postgres, f"ALTER DATABASE {name} RESET statement_timeout")
-        query(
-            database, "ALTER TABLE marts.rep_stage_dwell ADD CHECK (completed_stays < 0) NOT VALID"
-        )
+        query(database, "ALTER TABLE quality.runs ADD CHECK (rows_read < 0) NOT VALID")
         failed = sandbox.run("--warehouse", secret, "--source", source, **settings)
         last = sandbox.run("--warehouse", "postgresql://nobody@" + secret.split("@")[1], **settings)
     finally:
