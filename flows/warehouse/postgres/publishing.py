@@ -1,9 +1,9 @@
 """Publishing: one transaction, after which readers have the new run.
 
 Tables of `marts` and `quality` stay where they are: rows that changed are deleted and inserted,
-which no reader waits for, and which a reader sees all at once. Those of `staging` and `intermediate` are
-large, and change places with the new ones; where a view or a reader stands in the way, their rows
-are replaced too.
+which no reader waits for, and which a reader sees all at once. Those of `staging` and
+`intermediate` are large, and change places with the new ones; where a view or a reader stands in
+the way, their rows are replaced too.
 """
 
 import time
