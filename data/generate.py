@@ -31,7 +31,7 @@ MESS = {
         "float_id": 200,  # deal and user ids such as "123.0"
         "done_spelling": 150,  # "yes", "0", "TRUE" for the usual True and False
         "offset_time": 200,  # "…+02:00" or "…Z"
-        "bad_time": 8,  # "31.02.2026 10:00", "n/a": a row to reject
+        "bad_time": 4,  # "31.02.2026 10:00", "n/a": a row to reject
         "shared_id": 40,  # two different activities with one id
         "duplicate": 60,  # the row is there twice
     },
@@ -41,7 +41,7 @@ MESS = {
         "unknown_owner": 30,  # of owner changes: to an id that users does not have
         "free_text_reason": 150,  # of losses: a sentence instead of the id of a reason
         "offset_time": 200,
-        "bad_time": 7,
+        "bad_time": 4,
         "duplicate": 50,
     },
     "deals": {
@@ -51,7 +51,7 @@ MESS = {
         "missing_value": 500,  # no value
         "float_id": 100,
         "offset_time": 100,
-        "bad_time": 5,
+        "bad_time": 2,
         "not_exported": 30,  # the log has the deal, deals has not
         "duplicate": 50,
     },

@@ -1,5 +1,6 @@
 """The flow `sales-funnel`: ingest, build, check, record, draw, publish."""
 
+import os
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ from flows.errors import InputError, RunFailedError
 from flows.holding import held_warehouse
 from flows.ingest import ingest
 from flows.masking_key import masking_key
+from flows.plan import in_words, plan
 from flows.record import code_version, document, record
 from flows.report import beside, put_in_place, report_table, write
 from flows.report_process import ReportProcess, report_process
@@ -50,6 +52,8 @@ def ingest_table(name: str, run: Run, folder: Path) -> None:
         landed = ingest(run.warehouse, file, settings.source_timezone, settings.max_rejected_pct)
         run.tables[name], run.landed[source.name] = landed.raw, landed
         outcome.rows, outcome.status = landed.rows_loaded, landed.in_words
+        if file.ignored:
+            outcome.status += f"; columns not read: {', '.join(file.ignored)}"
 
 
 @task(task_run_name="{name}", **_TASK)
@@ -66,6 +70,7 @@ def build_model(name: str, run: Run) -> None:
 @task(task_run_name="checks", **_TASK)
 def check_models(run: Run) -> None:
     """Hold every table against its rules."""
+    run.checks += run.columns_not_read()
     for model in run.models.values():
         with step(f"check {model.name}", only_if_notable=True) as outcome:
             found = run.asked[model.name]()
@@ -126,10 +131,11 @@ def sales_funnel(
             FUNNEL_SOURCE and FUNNEL_WAREHOUSE.
         report: HTML file to write.
         as_of: the moment up to which open stays are measured; by default the newest event.
-        dry_run: do everything, but publish nothing and write no report.
+        dry_run: look at the source, say what would be done, and write nothing.
 
     Returns:
-        What the run did: run_id, status, as_of, seconds, counts, and where the results are.
+        What the run did: run_id, status, as_of, seconds, counts, and where the results are; of a
+        dry run, its plan.
 
     Raises:
         InputError: the source or a setting is wrong; nothing was changed.
@@ -144,6 +150,9 @@ def sales_funnel(
                 " and give the new one by PGPASSWORD or ~/.pgpass"
             )
     settings = load_settings(source=source, warehouse=warehouse, report=report, as_of=as_of)
+    os.umask(0o077)  # what it writes is for its owner
+    if dry_run:
+        return _show_plan(plan(settings))
     check_export(settings.source)
     key = masking_key(settings)
     with ExitStack() as stack:
@@ -164,16 +173,14 @@ def sales_funnel(
                 states[name] = _done(build_model(name, run, wait_for=upstream, return_state=True))
                 run.forget_raw_tables(after=name)
                 run.ask_checks()
-                if name.startswith("rep_") and not dry_run:
+                if name.startswith("rep_"):
                     with step(f"draw {name}", only_if_notable=True):
                         drawing.draw(name, report_table(name, run.tables))
         check_models(run, wait_for=list(states.values()))
 
         status = "stopped" if run.failed_checks else "published"
         found = record_run(run, status)
-        if dry_run:
-            status = f"dry run, would be {status}"
-        elif run.failed_checks:
+        if run.failed_checks:
             target.publish_quality()
         else:
             page = stack.enter_context(beside(settings.report))
@@ -191,6 +198,16 @@ def _done(state: State[Any]) -> State[Any]:
     """The state of a task that succeeded; raises the error of one that did not."""
     state.result()
     return state
+
+
+def _show_plan(planned: dict[str, Any]) -> dict[str, Any]:
+    """Leave the plan in the Prefect UI."""
+    create_markdown_artifact(
+        "\n".join(f"    {line}" for line in in_words(planned).splitlines()),
+        key="sales-funnel-plan",
+        description="What a run would do",
+    )
+    return planned
 
 
 def _show(summary: dict[str, Any], scores: pa.Table) -> None:

@@ -66,7 +66,9 @@ Exit codes: 0 done (there can be warnings), 1 failed or stopped by a check, 2 us
 @click.option(
     "--as-of", metavar="TS", help="Measure open stays up to this time (UTC).  [the newest event]"
 )
-@click.option("--dry-run", is_flag=True, help="Do everything, but publish nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="Look at the source, say what would be done, write nothing."
+)
 @click.option("--quiet", is_flag=True, help="Say nothing but errors.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON on stdout.")
 def command(quiet: bool, as_json: bool, dry_run: bool, **given: str | None) -> None:
@@ -95,6 +97,11 @@ def _run(stack: ExitStack, quiet: bool, *, dry_run: bool, **given: str | None) -
     # The terminal shows our step lines; what Prefect says besides goes to its server only.
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")
+    os.umask(0o077)
+    if dry_run:
+        from flows.plan import plan
+
+        return plan(load_settings(**given))
     servers = [TemporaryServer(stack)] if is_surely_needed() else []
     prepare(stack)
 
@@ -134,7 +141,7 @@ def _run(stack: ExitStack, quiet: bool, *, dry_run: bool, **given: str | None) -
         **{name: None if has_password(url) else url for name, url in places.items()},
         report=str(settings.report),
         as_of=settings.as_of,
-        dry_run=dry_run,
+        dry_run=False,
     )
 
 
@@ -153,15 +160,17 @@ def _reach_the_server(servers: list[TemporaryServer]) -> None:
 
 
 def _in_words(outcome: dict[str, Any]) -> str:
-    """The totals of a run, and where its results are."""
+    """The totals of a run, and where its results are; or the plan of one."""
+    if "tables" in outcome:
+        from flows.plan import in_words
+
+        return in_words(outcome)
     counts = (
         f"{outcome['rows_read']:,} rows read: {outcome['rows_loaded']:,} loaded,"
         f" {outcome['rows_rejected']:,} rejected, {outcome['duplicates_collapsed']:,} duplicates"
         f" collapsed. {outcome['checks']} checks, {outcome['warnings']} warnings."
     )
-    end = f"{outcome['status'].capitalize()} in {outcome['seconds']} s, as of {outcome['as_of']}."
-    if outcome["status"] != "published":
-        return f"{counts}\n{end}"
+    end = f"Published in {outcome['seconds']} s, as of {outcome['as_of']}."
     return f"{counts}\n{end}\nWarehouse: {outcome['warehouse']}\nReport: {outcome['report']}"
 
 

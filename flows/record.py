@@ -78,8 +78,8 @@ RECORDS = {
             "check_name": (_TEXT, "the rule"),
             "severity": (_TEXT, "error: stops publication; warn: is shown"),
             "status": (_TEXT, "pass, warn or fail"),
-            "failing_rows": (_COUNT, "rows that break the rule"),
-            "total_rows": (_COUNT, "rows of the table"),
+            "failing_rows": (_COUNT, "rows that break the rule; of columns_are_known, columns"),
+            "total_rows": (_COUNT, "rows of the table; of columns_are_known, its columns"),
         },
     ),
     "data_dictionary": RecordTable(

@@ -1,6 +1,7 @@
 """Marts into the report: what it shows, and where it is put."""
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -39,7 +40,12 @@ def write(page: Path, content: bytes, file: Path) -> None:
     """Write the page of the report that belongs at `file`."""
     try:
         page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_bytes(content)
+        with page.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        if file.exists():
+            shutil.copymode(file, page)
     except OSError as error:
         raise InputError(f"{file}: cannot write the report: {error.strerror}") from None
 

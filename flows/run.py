@@ -41,7 +41,7 @@ class Run:
         self.asked: dict[str, Callable[[], list[CheckResult]]] = {}  # by model
         self.checks: list[CheckResult] = []
         self.given: dict[str, Any] = {
-            "funnel": _funnel(),
+            "funnel": read_funnel(),
             "timezone": settings.timezone,
             "as_of": settings.as_of,
             "now": self.started_at,
@@ -69,6 +69,14 @@ class Run:
             needed = {name, *(table for check in model.checks for table in check.needs)}
             if name not in self.asked and needed <= self.tables.keys():
                 self.asked[name] = ask(self.warehouse, model, self.tables, self.given)
+
+    def columns_not_read(self) -> list[CheckResult]:
+        """Of each table of the export, how many of its columns are unknown, and so not read."""
+        return [
+            CheckResult(f"raw_{name}", "columns_are_known", "warn", unknown, unknown + known)
+            for name, file in self.files.items()
+            for unknown, known in [(len(file.ignored), len(file.places))]
+        ]
 
     @property
     def failed_checks(self) -> list[CheckResult]:
@@ -100,7 +108,12 @@ def now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
-def _funnel() -> Funnel:
+def read_funnel() -> Funnel:
+    """The funnel of `funnel.toml`.
+
+    Raises:
+        InputError: it is not what it must be.
+    """
     try:
         return load_funnel()
     except FunnelError as error:

@@ -53,7 +53,7 @@ class Settings(BaseSettings):
     as_of: Moment = None
     timezone: TimeZone = "UTC"
     source_timezone: TimeZone = "UTC"
-    max_rejected_pct: float = Field(default=1.0, ge=0, le=100)
+    max_rejected_pct: float = Field(default=0.1, ge=0, le=100)
     masking_key: SecretStr | None = Field(default=None, min_length=16)
     masking_key_file: Path = Path(".masking_key")
 

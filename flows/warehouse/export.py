@@ -10,7 +10,15 @@ from flows.warehouse.folder import ExportFile, find_export
 
 
 class ExportTable(Protocol):
-    """A table of an export."""
+    """A table of an export: what people call it, and its columns that are not read."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """Its columns that no table of the export has; they are never read."""
 
     def on_disk(self, folder: Path) -> ExportFile:
         """Its rows as a file: the one there is, or a masked copy in the folder."""

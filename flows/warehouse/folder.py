@@ -3,6 +3,7 @@
 import csv
 import gzip
 import zlib
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
@@ -15,6 +16,7 @@ from transforms.sources import SOURCES, Source
 from flows.errors import InputError
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
+LONGEST = 40  # of the name of a column that is told
 OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
 
@@ -24,7 +26,8 @@ class ExportFile:
 
     `places` says at which position of the header each known column is found; optional columns can
     be missing from it. `table`: the table of a database that it was read out of, and masked there:
-    its personal columns are those of the raw table, and its lines say nothing.
+    its personal columns are those of the raw table, and its lines say nothing. `ignored`: columns
+    that no table of the export has; they are never read.
     """
 
     source: Source
@@ -32,6 +35,7 @@ class ExportFile:
     header: tuple[str, ...]
     places: dict[str, int]
     table: str | None = None
+    ignored: tuple[str, ...] = ()
 
     @property
     def is_masked(self) -> bool:
@@ -62,25 +66,37 @@ def find_export(folder: Path) -> dict[str, ExportFile]:
     """The files of an export by table; an optional table can be missing.
 
     Raises:
-        InputError: the folder or a table is missing, there twice, empty, or lacks a column.
+        InputError: the folder cannot be read; or tables are missing, there twice, empty, or lack a
+            column: all that is wrong, a line for each.
     """
     try:
         names = sorted(path.name for path in folder.iterdir())
     except OSError as error:
         raise InputError(f"{folder}: cannot read the source folder: {error.strerror}") from None
-    found = {}
+    found, wrong = {}, []
     for source in SOURCES.values():
-        wanted = [source.name + suffix for suffix in SUFFIXES]
-        paths = [folder / name for name in names if name.lower() in wanted]
-        if len(paths) > 1:
-            both = " and ".join(path.name for path in paths)
-            raise InputError(f"{folder}: {both} are both there; keep one of them")
-        if paths:
-            found[source.name] = _open(source, paths[0])
-        elif not source.optional:
-            expected = ", ".join(source.name + suffix for suffix in SUFFIXES)
-            raise InputError(f"{folder}: the table {source.name} is missing; add one of {expected}")
+        try:
+            if file := _find(source, folder, names):
+                found[source.name] = file
+        except InputError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise InputError("\n  ".join(wrong))
     return found
+
+
+def _find(source: Source, folder: Path, names: list[str]) -> ExportFile | None:
+    wanted = [source.name + suffix for suffix in SUFFIXES]
+    paths = [folder / name for name in names if name.lower() in wanted]
+    if len(paths) > 1:
+        both = " and ".join(path.name for path in paths)
+        raise InputError(f"{folder}: {both} are both there; keep one of them")
+    if paths:
+        return _open(source, paths[0])
+    if not source.optional:
+        expected = ", ".join(wanted)
+        raise InputError(f"{folder}: the table {source.name} is missing; add one of {expected}")
+    return None
 
 
 def _open(source: Source, path: Path) -> ExportFile:
@@ -93,7 +109,9 @@ def _open(source: Source, path: Path) -> ExportFile:
         raise InputError(f"{path}: line 1: not UTF-8; save the file as UTF-8") from None
     except (OSError, EOFError, zlib.error, csv.Error) as error:
         raise InputError(f"{path}: cannot be read: {_reason(error)}") from None
-    return ExportFile(source, path, header, _places(source, path, header))
+    places = _places(source, path, header)
+    known = [header[place] for place in places.values()]
+    return ExportFile(source, path, header, places, ignored=others(header, known))
 
 
 def _places(source: Source, path: Path, header: tuple[str, ...]) -> dict[str, int]:
@@ -134,6 +152,12 @@ def _csv_header(path: Path) -> tuple[str, ...]:
         header = tuple(next(csv.reader(stream), ()))
     "".join(header).encode()
     return header
+
+
+def others(header: Iterable[str], known: Collection[str]) -> tuple[str, ...]:
+    """The columns that are not known, as they can be printed."""
+    names = (name for name in header if name not in known)
+    return tuple("".join(c if c.isprintable() else "?" for c in name)[:LONGEST] for name in names)
 
 
 def opened(path: Path) -> IO[bytes]:

@@ -15,7 +15,7 @@ from transforms.masking.pseudonyms import Pseudonym, masked_columns
 from transforms.sources import PERSONAL_KINDS, SOURCES, Source
 
 from flows.errors import InputError
-from flows.warehouse.folder import ExportFile
+from flows.warehouse.folder import ExportFile, others
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,12 @@ class DatabaseTable:
         self.database.write(rows, file)
         header = tuple(rows.columns)
         places = {name: place for place, name in enumerate(header)}
-        return ExportFile(self.source, file, header, places, table=self.name)
+        return ExportFile(self.source, file, header, places, self.name, self.ignored)
+
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """Columns that no table of the export has; they are never read."""
+        return others(self.table.columns, self.columns.values())
 
     def _cells(self) -> dict[str, StringValue]:
         text = {name: self.table[column].cast("string") for name, column in self.columns.items()}
@@ -73,30 +78,42 @@ def find_tables(database: Database, schema: str) -> dict[str, DatabaseTable]:
     """The tables of the export in a schema.
 
     Raises:
-        InputError: the schema or a table is missing, there twice, or lacks a column.
+        InputError: the schema is missing; or tables are missing, there twice, or lack a column:
+            all that is wrong, a line for each.
     """
     place = f"{database.name}: schema {schema}"
     if schema not in database.backend.list_databases():
         raise InputError(f"{place} is not there; name it with ?schema=…")
     names = database.backend.list_tables(database=schema)
-    found = {}
+    found, wrong = {}, []
     for source in SOURCES.values():
-        same = _spelled(source.name, names, f"{place}: the table")
-        if same is None:
-            if not source.optional:
-                raise InputError(f"{place}: the table {source.name} is missing")
-            continue
-        table = database.backend.table(same, database=schema)
-        where = f"{place}: table {same}: the column"
-        columns = {c.name: _spelled(c.name, table.columns, where) for c in source.columns}
-        missing = [c.name for c in source.columns if not columns[c.name] and not c.optional]
-        if missing:
-            raise InputError(f"{where} {', '.join(missing)} is missing")
-        spelled = {name: column for name, column in columns.items() if column}
-        found[source.name] = DatabaseTable(
-            f"{place}: table {same}", source, database, table, spelled
-        )
+        try:
+            if table := _find(database, schema, names, source):
+                found[source.name] = table
+        except InputError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise InputError("\n  ".join(wrong))
     return found
+
+
+def _find(
+    database: Database, schema: str, names: Iterable[str], source: Source
+) -> DatabaseTable | None:
+    place = f"{database.name}: schema {schema}"
+    same = _spelled(source.name, names, f"{place}: the table")
+    if same is None:
+        if not source.optional:
+            raise InputError(f"{place}: the table {source.name} is missing")
+        return None
+    table = database.backend.table(same, database=schema)
+    where = f"{place}: table {same}: the column"
+    columns = {c.name: _spelled(c.name, table.columns, where) for c in source.columns}
+    missing = [c.name for c in source.columns if not columns[c.name] and not c.optional]
+    if missing:
+        raise InputError(f"{where} {', '.join(missing)} is missing")
+    spelled = {name: column for name, column in columns.items() if column}
+    return DatabaseTable(f"{place}: table {same}", source, database, table, spelled)
 
 
 def _spelled(name: str, among: Iterable[str], what: str) -> str | None:

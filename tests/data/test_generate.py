@@ -120,9 +120,9 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def export(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Give an export of 5,000 deals, and what its log says of each."""
+    """Give an export of 20,000 deals, and what its log says of each."""
     folder = tmp_path_factory.mktemp("export")
-    generate(5000, 1, folder)
+    generate(20_000, 1, folder)
     with read(folder) as con:
         con.execute(LOG)
         yield con

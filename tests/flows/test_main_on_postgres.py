@@ -110,13 +110,6 @@ def test_a_second_run_leaves_the_same_marts(sample, shared, url, query, tmp_path
     assert query(url, "SELECT count(*) FROM quality.runs") == [(2,)]
 
 
-def test_a_dry_run_leaves_nothing(shared, new_database, query, tmp_path):
-    empty = new_database("dry")
-    done = shared.copy(tmp_path / "dry").run("--warehouse", empty, "--dry-run")
-    assert done.returncode == 0, done.stderr
-    assert marts(query, empty) == {}
-
-
 @pytest.mark.parametrize("statement", [LEADERBOARD, DROP_OFF])
 def test_the_queries_of_analysts_run_unchanged(sample, url, query, statement):
     found = query(url, statement, options="-c search_path=marts,staging")

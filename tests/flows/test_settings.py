@@ -34,7 +34,7 @@ def test_the_defaults():
         "as_of": None,
         "timezone": "UTC",
         "source_timezone": "UTC",
-        "max_rejected_pct": 1.0,
+        "max_rejected_pct": 0.1,
         "masking_key": None,
         "masking_key_file": Path(".masking_key"),
     }

@@ -201,6 +201,7 @@ def test_a_quoted_header_can_hold_commas_and_line_ends(export):
 def test_unknown_columns_are_ignored(export):
     found = find_export(export(stages="color,stage_id,order,stage_name\nred,1,1,Lead\n"))
     assert found["stages"].places == {"stage_id": 1, "stage_name": 3}
+    assert found["stages"].ignored == ("color", "order")
 
 
 def test_optional_columns_can_be_missing(export):
@@ -224,6 +225,21 @@ def test_a_missing_column_of_parquet(export):
 def test_a_known_column_twice_is_refused(export):
     folder = export(stages="stage_id,stage_name,Stage_Name\n1,a,b\n")
     assert complaint(folder) == f"{folder}/stages.csv: line 1: the column stage_name is there twice"
+
+
+def test_all_that_is_wrong_is_told_at_once(export):
+    folder = export(
+        stages=None, users="", activity="activity_id;type\n1;call\n", deals="status\nopen\n"
+    )
+    assert complaint(folder).splitlines() == [
+        f"{folder}/activity.csv: line 1: the columns are separated by semicolons;"
+        " save the file with commas",
+        f"  {folder}: the table stages is missing;"
+        " add one of stages.csv, stages.csv.gz, stages.parquet",
+        f"  {folder}/users.csv: the file is empty; export the table users again",
+        f"  {folder}/deals.csv: line 1: missing column deal_id (found status among 1);"
+        " the table deals needs deal_id, status",
+    ]
 
 
 def test_an_unknown_column_can_be_there_twice(export):

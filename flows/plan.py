@@ -1,0 +1,62 @@
+"""What a run would do, without doing it: `--dry-run`."""
+
+import secrets
+from typing import Any
+
+from transforms.graph import load_models
+from transforms.sources import SOURCES
+
+from flows.run import read_funnel
+from flows.settings import Settings
+from flows.warehouse.address import shown
+from flows.warehouse.export import ExportTable, opened_export
+
+
+def plan(settings: Settings) -> dict[str, Any]:
+    """Look at the source, and say what would be read and made of it; nothing is written.
+
+    Returns:
+        status, source, warehouse, report; `tables`: of the export, with where each is and the
+        columns of it that are not read; `models`: in the order in which they are made, each with
+        the tables it reads.
+
+    Raises:
+        InputError: the source or the funnel is not what it must be.
+    """
+    read_funnel()
+    with opened_export(settings.source, key=secrets.token_bytes(32)) as export:  # reads no value
+        tables = [_of_table(name, export.get(name)) for name in SOURCES]
+    return {
+        "status": "dry run",
+        "source": shown(settings.source),
+        "warehouse": shown(settings.warehouse),
+        "report": str(settings.report),
+        "tables": tables,
+        "models": [
+            {"name": model.name, "layer": model.layer, "reads": list(model.upstream)}
+            for model in load_models().values()
+        ],
+    }
+
+
+def _of_table(name: str, found: ExportTable | None) -> dict[str, Any]:
+    return {
+        "name": f"raw_{name}",
+        "found": found.name if found else None,
+        "not_read": list(found.ignored) if found else [],
+    }
+
+
+def in_words(planned: dict[str, Any]) -> str:
+    """The plan, for people."""
+    lines = [f"Source: {planned['source']}"]
+    for table in planned["tables"]:
+        where = table["found"] or "not in the export"
+        if table["not_read"]:
+            where += f"; not read: {', '.join(table['not_read'])}"
+        lines.append(f"  {table['name']:<36} {where}")
+    lines.append(f"Warehouse: {planned['warehouse']}")
+    for model in planned["models"]:
+        made = f"{model['layer']}.{model['name']}"
+        lines.append(f"  {made:<36} from {', '.join(model['reads'])}")
+    return "\n".join([*lines, f"Report: {planned['report']}", "Dry run: nothing was written."])
