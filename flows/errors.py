@@ -4,6 +4,15 @@ The messages are our own and hold no value of the data: they reach the terminal,
 Prefect. Raise them `from None`, so that the error behind them does not travel along.
 """
 
+from errno import EDQUOT, EFBIG, ENOSPC
+
+# What is wrong with the disk, and not with what the user wrote.
+_FULL = {
+    ENOSPC: "the disk is full",
+    EDQUOT: "your share of the disk is used up",
+    EFBIG: "a file would be larger than is allowed (ulimit -f)",
+}
+
 
 class SalesFunnelError(Exception):
     """A run that ends with one short message."""
@@ -29,3 +38,10 @@ class WarehouseBusyError(SalesFunnelError):
     """Somebody else holds the warehouse; try again later (EX_TEMPFAIL)."""
 
     exit_code = 75
+
+
+def of_file(what: object, error: OSError, doing: str = "cannot be used") -> SalesFunnelError:
+    """What a file error means."""
+    if error.errno in _FULL:
+        return RunFailedError(f"{what}: {_FULL[error.errno]}")
+    return InputError(f"{what}: {doing}: {error.strerror}")

@@ -20,14 +20,16 @@ from flows.build import build
 from flows.errors import InputError, RunFailedError
 from flows.holding import held_warehouse
 from flows.ingest import ingest
+from flows.ledger import known
 from flows.masking_key import masking_key
 from flows.plan import in_words, plan
-from flows.record import code_version, document, record
+from flows.record import document, record
 from flows.report import beside, put_in_place, report_table, write
 from flows.report_process import ReportProcess, report_process
 from flows.run import Run
 from flows.settings import load_settings
 from flows.steps import step
+from flows.version import code_version
 from flows.warehouse.address import has_password, shown
 from flows.warehouse.export import check_export, opened_export
 from flows.warehouse.fingerprint import fingerprint
@@ -162,6 +164,7 @@ def sales_funnel(
         folder = Path(stack.enter_context(TemporaryDirectory()))
         stack.enter_context(target.run())
         run = Run(str(flow_run.id), settings, target, export)
+        stack.enter_context(known(run))
         states: dict[str, State[Any]] = {}
         with target.masking(key):
             for name, model in run.models.items():

@@ -6,7 +6,7 @@ import secrets
 import stat
 from pathlib import Path
 
-from flows.errors import InputError
+from flows.errors import InputError, of_file
 from flows.settings import Settings
 
 
@@ -26,7 +26,7 @@ def masking_key(settings: Settings) -> bytes:
             raise InputError(f"{file}: others can read the masking key; run: chmod 600 {file}")
         key = file.read_bytes().strip()
     except OSError as error:
-        raise InputError(f"{file}: cannot use the masking key: {error.strerror}") from None
+        raise of_file(file, error, "cannot use the masking key") from None
     if len(key) < 16:
         raise InputError(
             f"{file}: the masking key is shorter than 16 bytes; restore it, or delete"

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import cache, partial
-from hashlib import sha256
-from pathlib import Path
+from functools import partial
 
 import pyarrow as pa
 from transforms.graph import Model
 
 from flows.run import Run, now
+from flows.version import code_version
 from flows.warehouse.address import shown
 from flows.warehouse.rows import read
 
@@ -32,12 +31,17 @@ _RUN_ID = (_TEXT, "the run; with a Prefect server, the id of its flow run")
 
 RECORDS = {
     "runs": RecordTable(
-        "One row per run that got as far as the checks.",
+        "One row per run; of one that was not published, as soon as a later run gets so far.",
         {
             "run_id": _RUN_ID,
             "started_at": (_TIME, "when it started, UTC"),
-            "finished_at": (_TIME, "when it was ready to be published, UTC"),
-            "status": (_TEXT, "published, or stopped: a check of severity error failed"),
+            "finished_at": (_TIME, "when it was ready to be published, or failed, UTC"),
+            "status": (
+                _TEXT,
+                "published; stopped: a check of severity error failed; refused: the input or a"
+                " setting is wrong; failed; interrupted: by a signal; crashed: killed",
+            ),
+            "reason": (_TEXT, "why it was not published"),
             "source": (_TEXT, "where the export was"),
             "source_fingerprint": (_TEXT, "SHA-256 of what was read: the same for the same export"),
             "code_version": (_TEXT, "hash of the code and the funnel that made it"),
@@ -103,18 +107,6 @@ RECORDS = {
 }
 
 
-@cache
-def code_version() -> str:
-    """Hash over what decides the numbers: the models, the funnel and the flow."""
-    root = Path(__file__).parent.parent
-    whole = sha256()
-    for folder in ("flows", "transforms"):
-        for path in sorted((root / folder).rglob("*")):
-            if path.suffix in (".py", ".toml"):
-                whole.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
-    return whole.hexdigest()[:12]
-
-
 def record(run: Run, status: str, fingerprint: str) -> dict[str, pa.Table]:
     """Write what the run found to `quality`, beside what earlier runs found.
 
@@ -123,18 +115,20 @@ def record(run: Run, status: str, fingerprint: str) -> dict[str, pa.Table]:
     """
     summary = run.summary(status)
     of_run = {"run_id": run.run_id}
-    found = {
+    found: dict[str, list[Mapping[str, object]]] = {
         "runs": [
+            *run.earlier,
             of_run
             | {name: summary[name] for name in ("status", "rows_read", "rows_loaded")}
             | {
+                "reason": "; ".join(result.in_words for result in run.failed_checks) or None,
                 "started_at": run.started_at,
                 "finished_at": now(),
                 "source": shown(run.settings.source),
                 "source_fingerprint": fingerprint,
                 "code_version": code_version(),
                 "as_of": run.given["as_of"],
-            }
+            },
         ],
         "reconciliation": [
             of_run

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 from ibis import Table
 
-from flows.errors import InputError
+from flows.errors import of_file
 from flows.warehouse.rows import read
 
 SORTED_BY = ("month", "step_order", "lost_reason_label", "user_id")
@@ -47,7 +47,7 @@ def write(page: Path, content: bytes, file: Path) -> None:
         if file.exists():
             shutil.copymode(file, page)
     except OSError as error:
-        raise InputError(f"{file}: cannot write the report: {error.strerror}") from None
+        raise of_file(file, error, "cannot write the report") from None
 
 
 def put_in_place(page: Path, file: Path) -> None:
@@ -55,4 +55,4 @@ def put_in_place(page: Path, file: Path) -> None:
     try:
         os.replace(page, file)
     except OSError as error:
-        raise InputError(f"{file}: cannot write the report: {error.strerror}") from None
+        raise of_file(file, error, "cannot write the report") from None

@@ -13,7 +13,7 @@ from transforms.timeline import newest_event
 from flows.build import CheckResult, ask
 from flows.errors import InputError
 from flows.settings import Settings
-from flows.warehouse import Warehouse
+from flows.warehouse import Entry, Warehouse
 from flows.warehouse.address import shown
 from flows.warehouse.export import Export
 from flows.warehouse.folder import ExportFile
@@ -40,6 +40,7 @@ class Run:
         self.landed: dict[str, Landed] = {}
         self.asked: dict[str, Callable[[], list[CheckResult]]] = {}  # by model
         self.checks: list[CheckResult] = []
+        self.earlier: list[Entry] = []  # runs before this one that were not published
         self.given: dict[str, Any] = {
             "funnel": read_funnel(),
             "timezone": settings.timezone,

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 SCHEMAS = ("staging", "intermediate", "marts", "quality")
 KEPT_SCHEMA = "quality"  # its tables keep the rows of earlier runs
 
+Entry = Mapping[str, str | None]  # about a run: its run_id and others
+
 
 class Warehouse(Protocol):
     """One run on a warehouse: `with warehouse.held(), warehouse.run(): …; warehouse.publish()`.
@@ -31,6 +33,14 @@ class Warehouse(Protocol):
 
     def run(self) -> AbstractContextManager[None]:
         """Work on the warehouse that is held; what is not published is gone at the end."""
+
+    def begin(self, entry: Entry) -> list[Entry]:
+        """Keep an entry about this run until the run is published, also if the process is killed;
+        gives the entries of earlier runs that were never published.
+        """
+
+    def end(self, entry: Entry) -> None:
+        """Put this entry in place of the one of the run that begun, unless it is published."""
 
     def masking(self, key: bytes) -> AbstractContextManager[None]:
         """Make pseudonyms with the key while it lasts."""

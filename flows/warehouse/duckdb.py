@@ -7,7 +7,7 @@ warehouse, so a reader has the whole old file or the whole new one, whenever the
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,10 @@ from ibis import Table
 from ibis.backends.duckdb import Backend
 from transforms.sources import Source
 
-from flows.errors import InputError
-from flows.warehouse import KEPT_SCHEMA, SCHEMAS, reader
+from flows.errors import InputError, SalesFunnelError
+from flows.warehouse import KEPT_SCHEMA, SCHEMAS, Entry, reader
 from flows.warehouse.faults import told_in_short
-from flows.warehouse.file import fold_in_log, held, replace, state
+from flows.warehouse.file import Lock, fold_in_log, held, replace, state
 from flows.warehouse.folder import ExportFile
 from flows.warehouse.landing import Landed
 from flows.warehouse.masking import masking_with
@@ -42,20 +42,23 @@ class DuckDBWarehouse:
     """
 
     backend: Backend
+    _lock: Lock
 
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()  # a link stays: what it names is replaced
         self._before: tuple[int, ...] = ()
         self._building = self.path.with_name(f".{self.path.name}.building")
 
-    def held(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def held(self) -> Iterator[None]:
         """Keep other runs away.
 
         Raises:
             WarehouseBusyError: another run holds it.
             InputError: the path cannot be used.
         """
-        return held(self.path)
+        with held(self.path) as self._lock:
+            yield
 
     @contextmanager
     def run(self) -> Iterator[None]:
@@ -81,6 +84,23 @@ class DuckDBWarehouse:
             if hasattr(self, "backend"):
                 self.backend.disconnect()
             self._remove_building()
+
+    def begin(self, entry: Entry) -> list[Entry]:
+        """Keep an entry about this run, in the file of the lock; gives those of earlier ones."""
+        if "runs" in self.backend.list_tables(database=KEPT_SCHEMA):
+            runs = self.backend.table("runs", database=KEPT_SCHEMA).select("run_id")
+            for row in read(runs).to_pylist():  # killed right after it was published
+                self._lock.runs.pop(row["run_id"], None)
+        earlier = list(self._lock.runs.values())
+        self._lock.runs[entry["run_id"]] = entry
+        self._lock.write()
+        return earlier
+
+    def end(self, entry: Entry) -> None:
+        """Put this entry in place of the one that begun, unless the run is published."""
+        if entry["run_id"] in self._lock.runs:
+            self._lock.runs[entry["run_id"]] = entry
+            self._lock.write()
 
     def masking(self, key: bytes) -> AbstractContextManager[None]:
         """Make pseudonyms with the key; it is in the session's memory only."""
@@ -112,7 +132,12 @@ class DuckDBWarehouse:
         """Add rows to a table of `quality`, which keeps those of earlier runs."""
         with told_in_short(f"{KEPT_SCHEMA}.{name}"):
             if name in self.backend.list_tables(database=KEPT_SCHEMA):
-                self.backend.insert(name, rows, database=KEPT_SCHEMA)
+                kept = self.backend.table(name, database=KEPT_SCHEMA)
+                if kept.columns == rows.columns:
+                    self.backend.insert(name, rows, database=KEPT_SCHEMA)
+                else:  # of another version of the project
+                    both = _with_columns(kept, rows.schema()).union(rows)
+                    self.backend.create_table(name, both, database=KEPT_SCHEMA, overwrite=True)
             else:
                 self.backend.create_table(name, rows, database=KEPT_SCHEMA)
             return self.backend.table(name, database=KEPT_SCHEMA)
@@ -137,6 +162,7 @@ class DuckDBWarehouse:
         with told_in_short(self.path):
             self.backend.disconnect()
             replace(self.path, self._building, self._before)
+            self._forget_entries()
 
     def publish_quality(self) -> None:
         """Put only what the run recorded in `quality` into the warehouse; the run is over."""
@@ -153,6 +179,13 @@ class DuckDBWarehouse:
             self.backend.detach("aside")
             self.backend.disconnect()
             replace(self.path, aside, self._before)
+            self._forget_entries()
+
+    def _forget_entries(self) -> None:
+        """The warehouse knows them now; if this is not reached, the next run sees that."""
+        self._lock.runs.clear()
+        with suppress(SalesFunnelError):  # what is published is published
+            self._lock.write()
 
     def _clear(self) -> None:
         """An empty place for every model; `quality` keeps its rows, and people their views."""
@@ -182,3 +215,13 @@ class DuckDBWarehouse:
                 shutil.rmtree(leftover)
             else:
                 leftover.unlink()
+
+
+def _with_columns(table: Table, schema: ibis.Schema) -> Table:
+    """The table with these columns; those that it does not have are null."""
+    return table.select(
+        **{
+            name: table[name].cast(dtype) if name in table.columns else ibis.null(dtype)
+            for name, dtype in schema.items()
+        }
+    )

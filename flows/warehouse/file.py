@@ -1,12 +1,14 @@
 """A DuckDB file: who works on it, and how another takes its place."""
 
 import fcntl
+import json
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 import duckdb
 from flows.errors import RunFailedError, WarehouseBusyError
@@ -25,27 +27,57 @@ def _log(path: Path) -> Path:
     return path.with_name(f"{path.name}.wal")
 
 
+class Lock:
+    """The file that a run holds: who does, and below that the runs the warehouse knows nothing of.
+
+    `runs`: an entry per run, by its id.
+    """
+
+    def __init__(self, path: Path, file: IO[str]) -> None:
+        self._path, self._file = path, file
+        self._holder = f"process {os.getpid()}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        self.runs: dict[str | None, Mapping[str, str | None]] = {}
+        for line in file.read().splitlines()[1:]:
+            with suppress(ValueError, KeyError):  # the machine stopped while it was written
+                entry = json.loads(line)
+                self.runs[entry["run_id"]] = entry
+        self.write()
+
+    def write(self) -> None:
+        """Keep it, whatever becomes of this process."""
+        lines = [self._holder, *map(json.dumps, self.runs.values())]
+        content = "".join(f"{line}\n" for line in lines).encode()
+        with told_in_short(self._path):
+            os.pwrite(self._file.fileno(), content, 0)
+            os.ftruncate(self._file.fileno(), len(content))
+            os.fsync(self._file.fileno())
+
+    def let_go(self) -> None:
+        """Nobody holds it from now on."""
+        self._holder = ""
+        self.write()
+
+
 @contextmanager
-def held(path: Path) -> Iterator[None]:
+def held(path: Path) -> Iterator[Lock]:
     """Hold the file for one run; the system lets go of it whenever the process ends."""
     with told_in_short(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = path.with_name(f".{path.name}.lock").open("a+")
-    with lock as file:
+        lock_file = path.with_name(f".{path.name}.lock")
+        handle = os.open(lock_file, os.O_RDWR | os.O_CREAT, 0o600)
+    with open(handle, encoding="utf-8", errors="replace") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            file.seek(0)
             raise WarehouseBusyError(
-                f"{path}: another run holds the warehouse ({file.read().strip()}); try again later"
+                f"{path}: another run holds the warehouse ({file.readline().strip()});"
+                " try again later"
             ) from None
-        file.truncate(0)
-        file.write(f"process {os.getpid()}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
-        file.flush()
+        lock = Lock(path, file)
         try:
-            yield
+            yield lock
         finally:
-            file.truncate(0)
+            lock.let_go()
 
 
 def fold_in_log(path: Path) -> None:

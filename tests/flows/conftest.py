@@ -9,12 +9,15 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 from uuid import uuid4
 
+import duckdb
+import psycopg2
 import pytest
 
 import flows
@@ -337,6 +340,49 @@ def small_export() -> Callable[..., Path]:
 def sandbox(tmp_path: Path, prefect_server: str) -> Sandbox:
     """A place for the runs of one test, with nothing in it yet."""
     return Sandbox(tmp_path / "sandbox", prefect_server)
+
+
+@dataclass
+class Place:
+    """A sandbox with a warehouse on one of the engines, as its URL."""
+
+    sandbox: Sandbox
+    url: str
+
+    def run(self, *options: object, **settings: object) -> "subprocess.CompletedProcess[str]":
+        """A run into the warehouse, to the end."""
+        return self.sandbox.run("--warehouse", self.url, *options, **settings)
+
+    def start(self, *options: object, **settings: object) -> "subprocess.Popen[str]":
+        """A run into the warehouse."""
+        return self.sandbox.start("--warehouse", self.url, *options, **settings)
+
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
+        """What a reader finds."""
+        if self.url.startswith("duckdb"):
+            with duckdb.connect(self.url.partition("://")[2], read_only=True) as connection:
+                return connection.sql(statement).fetchall()
+        with closing(psycopg2.connect(self.url)) as session, session.cursor() as cursor:
+            session.set_session(isolation_level="REPEATABLE READ", readonly=True)
+            cursor.execute(statement)
+            return cursor.fetchall()
+
+    def marts(self) -> dict[str, list[str]]:
+        """All rows of all marts."""
+        names = self.query(
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = 'marts'"
+        )
+        return {
+            name: sorted(map(str, self.query(f"SELECT * FROM marts.{name}"))) for (name,) in names
+        }
+
+
+@pytest.fixture(params=["duckdb", "postgres"])
+def place(request: pytest.FixtureRequest, sandbox: Sandbox) -> Place:
+    """A place for the runs of one test, on each engine."""
+    if request.param == "duckdb":
+        return Place(sandbox, f"duckdb://{sandbox.warehouse}")
+    return Place(sandbox, request.getfixturevalue("new_database")("place"))
 
 
 @pytest.fixture

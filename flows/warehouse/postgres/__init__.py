@@ -23,12 +23,13 @@ from ibis.backends.sql.datatypes import PostgresType
 from psycopg2.extensions import connection as Session
 from transforms.sources import Source
 
-from flows.warehouse import KEPT_SCHEMA, SCHEMAS, reader
+from flows.warehouse import KEPT_SCHEMA, SCHEMAS, Entry, reader
 from flows.warehouse.address import shown
 from flows.warehouse.folder import ExportFile
 from flows.warehouse.landing import Landed
 from flows.warehouse.masking import masking_with
 from flows.warehouse.postgres.copying import copy_over
+from flows.warehouse.postgres.entries import change_entry, keep_entry, unpublished
 from flows.warehouse.postgres.faults import told_in_short
 from flows.warehouse.postgres.publishing import (
     ASIDE,
@@ -96,6 +97,18 @@ class PostgresWarehouse:
                     yield
             finally:
                 sweep(self._session, SCHEMAS)
+
+    def begin(self, entry: Entry) -> list[Entry]:
+        """Keep an entry about this run, in a table of `staging`; gives those of earlier ones."""
+        with told_in_short(self.name):
+            earlier = unpublished(self._session)
+            keep_entry(self._session, entry)
+            return earlier
+
+    def end(self, entry: Entry) -> None:
+        """Put this entry in place of the one that begun, unless the run is published."""
+        with told_in_short(self.name):
+            change_entry(self._session, entry)
 
     def masking(self, key: bytes) -> AbstractContextManager[None]:
         """Make pseudonyms with the key; it is in the memory of this process only."""

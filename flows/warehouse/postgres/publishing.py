@@ -18,6 +18,7 @@ from psycopg2.extensions import connection as Session
 from psycopg2.extensions import cursor as Cursor
 
 from flows.errors import RunFailedError
+from flows.warehouse.postgres.entries import forget_entries
 
 BUILDING = "_building_"
 # What readers use, and where its rows wait: where they cannot look.
@@ -109,6 +110,7 @@ def publish(session: Session, candidates: Sequence[Candidate]) -> None:
             cursor.execute("BEGIN")
             try:
                 copied = _publish(cursor, candidates)
+                forget_entries(cursor)
             except errors.LockNotAvailable:
                 cursor.execute("ROLLBACK")
                 if pause is None:

@@ -84,7 +84,7 @@ def publish(path: Path, n: int, run_id: str = "first") -> None:
     """A run that publishes a mart and a row of quality."""
     with running(path) as warehouse:
         warehouse.build("marts", "numbers", pa.table({"n": [n]}))
-        warehouse.append("runs", pa.table({"run_id": [run_id]}))
+        warehouse.append("runs", ibis.memtable(pa.table({"run_id": [run_id]})))
         warehouse.publish()
 
 
@@ -429,8 +429,8 @@ def stopped(published: Path) -> Path:
     """A warehouse after a run that made marts, was stopped, and left its records only."""
     with running(published) as warehouse:
         warehouse.build("marts", "numbers", pa.table({"n": [2]}))
-        warehouse.append("runs", pa.table({"run_id": ["stopped"]}))
-        warehouse.append("faults", pa.table({"line": [7]}))
+        warehouse.append("runs", ibis.memtable(pa.table({"run_id": ["stopped"]})))
+        warehouse.append("faults", ibis.memtable(pa.table({"line": [7]})))
         warehouse.publish_quality()
     return published
 
@@ -455,7 +455,7 @@ def test_a_stopped_run_leaves_what_people_keep(published):
         "CREATE VIEW quality.recent AS SELECT run_id FROM quality.runs",
     )
     with running(published) as warehouse:
-        warehouse.append("runs", pa.table({"run_id": ["stopped"]}))
+        warehouse.append("runs", ibis.memtable(pa.table({"run_id": ["stopped"]})))
         warehouse.publish_quality()
     assert query(published, "SELECT note FROM notes") == ["a note"]
     assert query(published, "SELECT run_id FROM quality.recent ORDER BY 1") == ["first", "stopped"]
@@ -464,7 +464,7 @@ def test_a_stopped_run_leaves_what_people_keep(published):
 def test_a_first_run_that_is_stopped_is_recorded(path):
     with running(path) as warehouse:
         warehouse.build("marts", "numbers", pa.table({"n": [2]}))
-        warehouse.append("runs", pa.table({"run_id": ["stopped"]}))
+        warehouse.append("runs", ibis.memtable(pa.table({"run_id": ["stopped"]})))
         warehouse.publish_quality()
     assert query(path, "SELECT table_name FROM duckdb_tables()") == ["runs"]
 

@@ -1,0 +1,42 @@
+"""Every run is known to `quality.runs`: also one that failed, was stopped by a signal, or killed.
+
+A run leaves an entry before it begins. What becomes of it is written there, and comes into
+`quality.runs` with the next run that gets as far as that; an entry that says nothing of the end is
+of a run that crashed.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from flows.errors import InputError, InterruptedRunError, SalesFunnelError
+from flows.run import Run, now
+from flows.version import code_version
+from flows.warehouse import Entry
+from flows.warehouse.address import shown
+
+CRASHED = {"status": "crashed", "reason": "it was killed, or the machine stopped"}
+
+
+@contextmanager
+def known(run: Run) -> Iterator[None]:
+    """Let the warehouse know of the run, and of its end if it is not published."""
+    entry = {
+        "run_id": run.run_id,
+        "started_at": run.started_at.isoformat(),
+        "source": shown(run.settings.source),
+        "code_version": code_version(),
+    }
+    run.earlier = [{**CRASHED, **earlier} for earlier in run.warehouse.begin(entry)]
+    try:
+        yield
+    except BaseException as error:
+        with suppress(SalesFunnelError):  # or else it counts as crashed
+            run.warehouse.end({**entry, "finished_at": now().isoformat(), **_how_it_ended(error)})
+        raise
+
+
+def _how_it_ended(error: BaseException) -> Entry:
+    if isinstance(error, InterruptedRunError) or not isinstance(error, Exception):
+        return {"status": "interrupted", "reason": "a signal"}
+    said = str(error) if isinstance(error, SalesFunnelError) else type(error).__name__
+    return {"status": "refused" if isinstance(error, InputError) else "failed", "reason": said}
