@@ -1,6 +1,7 @@
 """The flow `sales-funnel`: ingest, build, check, record, draw, publish."""
 
 import os
+import re
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -33,6 +34,7 @@ from flows.version import code_version
 from flows.warehouse.address import has_password, shown
 from flows.warehouse.export import check_export, opened_export
 from flows.warehouse.fingerprint import fingerprint
+from flows.warehouse.folder import printable
 from flows.warehouse.rows import read, read_scalar
 
 # No result is cached or persisted (of a run that fails, Prefect keeps our own short error), and
@@ -213,9 +215,14 @@ def _show_plan(planned: dict[str, Any]) -> dict[str, Any]:
     return planned
 
 
+def _plain(value: object) -> str:
+    """A value in a table of Markdown, as it is: the name of a file can be anything."""
+    return re.sub(r"[\\`*_\[\]<>&|!~]", r"\\\g<0>", printable(str(value)))
+
+
 def _show(summary: dict[str, Any], scores: pa.Table) -> None:
     """Leave the outcome in the Prefect UI."""
-    lines = [f"| {name.replace('_', ' ')} | {value} |" for name, value in summary.items()]
+    lines = [f"| {name.replace('_', ' ')} | {_plain(value)} |" for name, value in summary.items()]
     create_markdown_artifact(
         "\n".join(["| | |", "| --- | --- |", *lines]),
         key="sales-funnel-summary",

@@ -34,6 +34,7 @@ from flows.server import TemporaryServer, is_surely_needed
 from flows.settings import load_settings
 from flows.warehouse.address import has_password
 from flows.warehouse.export import check_export
+from flows.warehouse.folder import printable
 
 EXAMPLE = """\b
 Example:
@@ -81,14 +82,14 @@ def command(quiet: bool, as_json: bool, dry_run: bool, **given: str | None) -> N
     except InterruptedRunError:
         sys.exit(_stopped(signals.received[0] if signals.received else signal.SIGTERM))
     except SalesFunnelError as error:
-        click.echo(f"Error: {error}", err=True)
+        _say(f"Error: {error}")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(_stopped(signal.SIGINT))
     if as_json:
         click.echo(json.dumps(outcome))
     elif not quiet:
-        click.echo(_in_words(outcome), err=True)
+        _say(_in_words(outcome))
 
 
 def _run(stack: ExitStack, quiet: bool, *, dry_run: bool, **given: str | None) -> dict[str, Any]:
@@ -172,6 +173,11 @@ def _in_words(outcome: dict[str, Any]) -> str:
     )
     end = f"Published in {outcome['seconds']} s, as of {outcome['as_of']}."
     return f"{counts}\n{end}\nWarehouse: {outcome['warehouse']}\nReport: {outcome['report']}"
+
+
+def _say(text: str) -> None:
+    """Print lines, in which the name of a folder can be anything."""
+    click.echo("\n".join(map(printable, text.split("\n"))), err=True)
 
 
 def _stopped(number: int) -> int:

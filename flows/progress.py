@@ -27,7 +27,9 @@ class StepLines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Print a record if it is a step line."""
         if getattr(record, "is_step", False):
-            self._console.print(record.getMessage(), markup=False, highlight=False, soft_wrap=True)
+            self._console.print(
+                record.getMessage(), markup=False, emoji=False, highlight=False, soft_wrap=True
+            )
 
 
 @contextmanager

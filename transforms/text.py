@@ -3,8 +3,10 @@
 import ibis
 from ibis.expr.types import IntegerValue, StringValue
 
-# ASCII white space and punctuation, no-break space and dashes; letters of every script stay.
-NOT_LETTER_OR_DIGIT = "[\\s -/:-@\\[-`{-~\u00a0\u2013\u2014]+"
+# Of ASCII, as in a class of a pattern: each engine means something else by `\s`.
+WHITE_SPACE = r"\t-\r "
+# White space and punctuation of ASCII, no-break space and dashes; letters of every script stay.
+NOT_LETTER_OR_DIGIT = f"[{WHITE_SPACE}!-/:-@\\[-`{{-~\u00a0\u2013\u2014]+"
 
 
 def code(text: StringValue) -> StringValue:
@@ -17,7 +19,7 @@ def code(text: StringValue) -> StringValue:
 
 def folded(text: StringValue) -> StringValue:
     """A name with its inner white space folded: "Sales   Call" -> "Sales Call"."""
-    return text.strip().re_replace(r"\s+", " ").nullif("")
+    return text.strip().re_replace(f"[{WHITE_SPACE}]+", " ").nullif("")
 
 
 def integer(text: StringValue) -> IntegerValue:

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from io import TextIOWrapper
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -27,7 +28,8 @@ class ExportFile:
     `places` says at which position of the header each known column is found; optional columns can
     be missing from it. `table`: the table of a database that it was read out of, and masked there:
     its personal columns are those of the raw table, and its lines say nothing. `ignored`: columns
-    that no table of the export has; they are never read.
+    that no table of the export has; they are never read. `line_end`: of the header; if it is not
+    given, the first one in the file.
     """
 
     source: Source
@@ -36,6 +38,7 @@ class ExportFile:
     places: dict[str, int]
     table: str | None = None
     ignored: tuple[str, ...] = ()
+    line_end: str = ""
 
     @property
     def is_masked(self) -> bool:
@@ -104,14 +107,15 @@ def _open(source: Source, path: Path) -> ExportFile:
         if path.stat().st_size == 0:
             raise InputError(f"{path}: the file is empty; export the table {source.name} again")
         parquet = path.suffix.lower() == ".parquet"
-        header = _parquet_header(path) if parquet else _csv_header(path)
+        header, line_end = (_parquet_header(path), "") if parquet else _csv_header(path)
     except UnicodeError:
         raise InputError(f"{path}: line 1: not UTF-8; save the file as UTF-8") from None
     except (OSError, EOFError, zlib.error, csv.Error) as error:
         raise InputError(f"{path}: cannot be read: {_reason(error)}") from None
     places = _places(source, path, header)
     known = [header[place] for place in places.values()]
-    return ExportFile(source, path, header, places, ignored=others(header, known))
+    ignored = others(header, known)
+    return ExportFile(source, path, header, places, ignored=ignored, line_end=line_end)
 
 
 def _places(source: Source, path: Path, header: tuple[str, ...]) -> dict[str, int]:
@@ -145,19 +149,27 @@ def _what_is_wrong(
     )
 
 
-def _csv_header(path: Path) -> tuple[str, ...]:
+def _csv_header(path: Path) -> tuple[tuple[str, ...], str]:
+    """The header, and what ends it: a name in it can hold an end of a line of another kind."""
     # What is not UTF-8 further down is no matter of the header.
     text = TextIOWrapper(opened(path), "utf-8-sig", errors="surrogateescape", newline="")
     with text as stream:
-        header = tuple(next(csv.reader(stream), ()))
+        reader = csv.reader(stream)
+        header = tuple(next(reader, ()))
+        stream.seek(0)
+        last = [*islice(stream, reader.line_num)][-1:]
     "".join(header).encode()
-    return header
+    return header, "".join(line[len(line.rstrip("\r\n")) :] for line in last)
 
 
 def others(header: Iterable[str], known: Collection[str]) -> tuple[str, ...]:
     """The columns that are not known, as they can be printed."""
-    names = (name for name in header if name not in known)
-    return tuple("".join(c if c.isprintable() else "?" for c in name)[:LONGEST] for name in names)
+    return tuple(printable(name[:LONGEST]) for name in header if name not in known)
+
+
+def printable(text: str) -> str:
+    """One line, without signs that a terminal obeys or does not show."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text)
 
 
 def opened(path: Path) -> IO[bytes]:

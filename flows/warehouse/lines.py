@@ -15,7 +15,7 @@ from ibis.backends.duckdb import Backend
 from flows.warehouse.folder import ExportFile, count_lines
 from flows.warehouse.reading import is_blank
 
-NO_DELIMITER = "\x1f"
+NO_DELIMITER = "\x1f\x1e\x1d\x1c"
 UNDECODED = "_undecoded_lines"
 
 # A line whose last quoted value is not closed in it, and one that begins within such a value.
@@ -75,6 +75,9 @@ def text_lines(connection: Backend, file: ExportFile, **options: bool | str) -> 
         delim=NO_DELIMITER,
         quote="",
         escape="",
+        # A value can hold an end of a line of another kind than the file: \n and \r\n are one.
+        strict_mode=False,
+        new_line=r"\r" if file.line_end == "\r" else r"\r\n",
         **options,
     )
 

@@ -84,6 +84,8 @@ def scan(connection: Backend, file: ExportFile) -> Table:
         read = connection.read_parquet(escape(str(file.path)), table_name=view)
         read = read.select(**{f"c{place}": read[place].cast("string") for place in places})
     else:
+        # By itself, DuckDB takes the first end of a line that there is, within a name too.
+        line_end = {"new_line": file.line_end.encode("unicode_escape").decode()}
         read = connection.read_csv(
             escape(str(file.path)),
             table_name=view,
@@ -98,6 +100,7 @@ def scan(connection: Backend, file: ExportFile) -> Table:
             max_line_size=LONGEST_LINE,
             rejects_table=REJECTS,
             rejects_scan=f"{REJECTS}_scans",
+            **(line_end if file.line_end else {}),
         )
     cells = {
         name: read[f"c{file.places[name]}"] if name in file.places else ibis.null("string")

@@ -30,7 +30,7 @@ FLAGS = [
     "--dump-dom",
 ]
 WIDTHS = {"desktop": 1280, "phone": 390}
-PROBE = """<!DOCTYPE html><title>probe</title>%s<script>
+PROBE = """<!DOCTYPE html><meta charset="utf-8"><title>probe</title>%s<script>
 onload = () => {
   const seen = {};
   for (const frame of document.querySelectorAll("iframe")) {
@@ -38,6 +38,7 @@ onload = () => {
     seen[frame.id] = {
       hidden: page.documentElement.scrollWidth - page.documentElement.clientWidth,
       fetched: frame.contentWindow.performance.getEntriesByType("resource").length,
+      text: page.body.innerText,
       charts: [...page.querySelectorAll("figure svg")].map((svg) => {
         const box = svg.getBoundingClientRect();
         return [box.width, box.height, svg.querySelectorAll("text").length];

@@ -2,22 +2,23 @@
 
 from ibis import Table
 
-from transforms.checks import not_null
+from transforms.checks import not_null, unique
 from transforms.graph import model
 from transforms.times import month
 
 NO_STEP = "none"
+IDENTITY = ("month", "lost_reason_label", "funnel_step")
 
 
 @model(
-    key=["month", "lost_reason_label", "funnel_step"],
     schema={
         "month": "date",
         "lost_reason_label": "string",
         "funnel_step": "string",
         "deals_count": "int64",
     },
-    checks=[not_null("deals_count")],
+    # Not its key: a label can be longer than an index of PostgreSQL takes.
+    checks=[unique(*IDENTITY), *map(not_null, (*IDENTITY, "deals_count"))],
 )
 def rep_losses_monthly(int_deal_losses: Table, stg_stages: Table, *, timezone: str) -> Table:
     """One row per month, loss reason and step at loss that occurs.
@@ -35,6 +36,4 @@ def rep_losses_monthly(int_deal_losses: Table, stg_stages: Table, *, timezone: s
         month=month(losses.lost_at, timezone),
         funnel_step=losses.funnel_step.fill_null(NO_STEP),
     )
-    return losses.group_by("month", "lost_reason_label", "funnel_step").agg(
-        deals_count=losses.deal_id.nunique()
-    )
+    return losses.group_by(*IDENTITY).agg(deals_count=losses.deal_id.nunique())

@@ -10,7 +10,7 @@ import ibis
 from ibis.expr.types import StringValue
 
 from transforms.sources import Kind
-from transforms.text import code
+from transforms.text import WHITE_SPACE, code, folded
 
 Pseudonym = Callable[[StringValue], StringValue]
 
@@ -49,7 +49,7 @@ def masked_columns(
 
 def masked_name(name: StringValue) -> StringValue:
     """Initials: "Jane van Doe" -> "J*** v*** D***"."""
-    return name.strip().re_replace(r"(\S)\S*", r"\1***").re_replace(r"\s+", " ").nullif("")
+    return folded(name.strip().re_replace(f"([^{WHITE_SPACE}])[^{WHITE_SPACE}]*", r"\1***"))
 
 
 def email_hash(email: StringValue, pseudonym: Pseudonym) -> StringValue:

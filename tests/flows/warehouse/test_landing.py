@@ -684,7 +684,7 @@ class MessyFile:
 
     def note(self) -> str:
         """A cell of an ignored column, of one line or more."""
-        end = self.end
+        end = self.chance.choice(["\n", "\r\n"])
         one_line = ["", "plain", '"a, b"', '"a ""b"""', '5" pipe', 'an "own" goal', '""']
         more_lines = [f'"a{end}b"', f'"{end}{end}"', f'"a,{end}""b"",{end}c"', f'"{end}"",{end}"""']
         return self.chance.choice(one_line + more_lines)

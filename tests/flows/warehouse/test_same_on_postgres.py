@@ -66,7 +66,7 @@ def beside(file: Path, url: str, place: Path) -> duckdb.DuckDBPyConnection:
                 cursor.copy_expert(query.format(names, sql.Identifier(schema, table)), copy)
             connection.execute(
                 f"COPY postgres.{schema}.{table} FROM '{place}/copied.csv'"
-                " (AUTO_DETECT false, HEADER false, ALLOW_QUOTED_NULLS false)"
+                " (AUTO_DETECT false, HEADER false, ALLOW_QUOTED_NULLS false, NEW_LINE '\\n')"
             )
     return connection
 

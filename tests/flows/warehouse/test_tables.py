@@ -13,6 +13,7 @@ import pytest
 from flows.errors import InputError
 from flows.warehouse.duckdb import DuckDBWarehouse
 from flows.warehouse.export import opened_export
+from flows.warehouse.fingerprint import fingerprint
 from flows.warehouse.rows import read
 
 KEY = b"a key for the tests, not a secret"
@@ -150,6 +151,14 @@ def test_a_table_more_is_read(place, land):
     place.run("INSERT INTO raw.deals VALUES ('7', 'open')")
     [row] = land("deals")
     assert (row["deal_id"], row["status"], row["value"]) == (7, "open", None)
+
+
+@pytest.mark.parametrize("text", ["a\nb", "a\r\nb", "a\rb", "a\x1fb"])
+def test_a_text_is_read_and_has_a_fingerprint_whatever_is_in_it(place, land, tmp_path, text):
+    place.run(f"INSERT INTO raw.stages VALUES ('1', '{text}')")
+    assert land("stages") == [{"stage_id": 1, "stage_name": text, "source_row": 1}]
+    with opened_export(source_of(place), KEY) as export:
+        assert fingerprint({"stages": export["stages"].on_disk(tmp_path)})
 
 
 def test_equal_rows_are_collapsed(place, land):

@@ -32,6 +32,7 @@ def of(field_key):
         ("J. R. R. Tolkien", "J*** R*** R*** T***"),
         ("O\u0301scar", "O***"),
         ("Jane\u00a0Doe", "J***"),
+        ("Jane\u3000Doe\u2028Li", "J***"),
     ],
 )
 def test_of_each_word_of_a_name_only_the_first_letter_stays(applied, name, masked):
