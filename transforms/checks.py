@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import ibis
 from ibis import Table
-from ibis.expr.types import BooleanValue, IntegerScalar
+from ibis.expr.types import BooleanValue, IntegerScalar, IntegerValue
 
 Severity = Literal["error", "warn"]
 Tables = Mapping[str, Table]
@@ -91,6 +91,21 @@ def references(column: str, target: str, severity: Severity = "error") -> Check:
         return linked.anti_join(known, linked[column] == known[target_column])
 
     return Check(f"references({column}, {target})", severity, failing, needs=(target_table,))
+
+
+def total_agrees(
+    measure: str,
+    total: Callable[[Table], IntegerValue],
+    expected: Callable[[Tables, Settings], IntegerValue],
+    needs: Collection[str],
+) -> Check:
+    """A total of the table is that of the tables it is made of, counted anew; if not, one row."""
+
+    def failing(table: Table, tables: Tables, settings: Settings) -> Table:
+        found = table.agg(total=total(table).fill_null(0))
+        return found.filter(found.total != expected(tables, settings).fill_null(0).as_scalar())
+
+    return Check(f"total_agrees({measure})", "error", failing, needs=tuple(needs))
 
 
 def steady_volume(value: str, *, by: str, over: str, severity: Severity = "warn") -> Check:

@@ -215,7 +215,7 @@ WHERE user_id IS NOT NULL;
 
 CREATE TEMP TABLE stage_spans AS
 SELECT deal_id, stage_id, changed_at AS from_at, lead(changed_at, 1, 'infinity') OVER life AS to_at,
-       row_number() OVER life AS transition_number, lag(stage_id) OVER life AS previous_stage_id
+       row_number() OVER life AS transition_number, lag(stage_id) OVER life AS previous_stage_id, lead(stage_id) OVER life AS following
 FROM (SELECT deal_id, changed_at, to_int(new_value) AS stage_id FROM staging.stg_deal_changes WHERE changed_field_key = 'stage_id')
 WHERE stage_id IS NOT NULL
 WINDOW life AS (PARTITION BY deal_id ORDER BY changed_at, stage_id);

@@ -22,7 +22,8 @@ WITH until_loss AS (
     FROM intermediate.int_deal_losses
 ), stays AS (
     SELECT stage_spans.deal_id, stage_spans.stage_id, transition_number, previous_stage_id, stage_spans.from_at AS entered_at,
-           least(nullif(stage_spans.to_at, 'infinity'), lost_at) AS left_at, user_id
+           least(nullif(stage_spans.to_at, 'infinity'), lost_at) AS left_at, user_id,
+           CASE WHEN lost_at IS NULL OR stage_spans.to_at < lost_at THEN following END AS next_stage_id
     FROM stage_spans
     LEFT JOIN until_loss
       ON until_loss.deal_id = stage_spans.deal_id AND stage_spans.from_at >= since AND stage_spans.from_at < lost_at
@@ -30,7 +31,7 @@ WITH until_loss AS (
       ON owner_spans.deal_id = stage_spans.deal_id
      AND stage_spans.from_at >= owner_spans.from_at AND stage_spans.from_at < owner_spans.to_at
 )
-SELECT deal_id, stage_id, stage_name, funnel_step, transition_number, previous_stage_id, entered_at, left_at,
+SELECT deal_id, stage_id, stage_name, funnel_step, transition_number, previous_stage_id, next_stage_id, entered_at, left_at,
        greatest(date_diff('microsecond', entered_at, coalesce(left_at, getvariable('as_of')::TIMESTAMP)) / 1e6 / 86400, 0) AS days_in_stage,
        user_id
 FROM stays

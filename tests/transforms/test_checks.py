@@ -12,6 +12,7 @@ from transforms.checks import (
     references,
     rule,
     steady_volume,
+    total_agrees,
     unique,
 )
 
@@ -104,6 +105,27 @@ def test_references_into_an_empty_table_are_all_broken(broken, users):
     check = references("user_id", "others.user_id")
     nobody = users.filter(users.user_id < 0)
     assert len(broken(check, users, {"others": nobody})) == 4
+
+
+def test_a_total_that_does_not_agree_is_one_row(broken, draw, users):
+    def rows_agree_with(**tables):
+        (other,) = tables
+        check = total_agrees(
+            "rows", lambda table: table.count(), lambda given, _: given[other].count(), [other]
+        )
+        return broken(check, users, tables)
+
+    assert rows_agree_with(same=users) == []
+    assert rows_agree_with(fewer=users.limit(2)) == [(4,)]
+
+
+def test_a_total_of_no_rows_is_zero(broken, draw, users):
+    check = total_agrees(
+        "age", lambda table: table.age.sum(), lambda given, _: given["users"].age.sum(), ["users"]
+    )
+    nobody = users.filter(users.user_id < 0)
+    assert broken(check, nobody, {"users": nobody}) == []
+    assert broken(check, nobody, {"users": users}) == [(0,)]
 
 
 def test_newest_within_is_measured_from_the_run(broken, draw):

@@ -20,6 +20,7 @@ from transforms.times import days_between
         "funnel_step": "string",
         "transition_number": "int64",
         "previous_stage_id": "int64",
+        "next_stage_id": "int64",
         "entered_at": "timestamp(6)",
         "left_at": "timestamp(6)",
         "days_in_stage": "float64",
@@ -53,8 +54,9 @@ def int_deal_stage_transitions(
         funnel_step: its step of the funnel; null if it maps to none
         transition_number: 1 for the deal's first entry, in order of time, then of stage_id
         previous_stage_id: stage of the entry before
+        next_stage_id: stage that it left for; null if it was lost, or stays
         entered_at: when, UTC
-        left_at: when it left: its next entry, or a loss before that; null while it stays
+        left_at: when it left: its next entry, or a loss not after that; null while it stays
         days_in_stage: days from entered_at to left_at, or to `as_of` while it stays
         user_id: the owner at that time: the latest user_id change at or before entered_at
     """
@@ -63,8 +65,13 @@ def int_deal_stage_transitions(
     stays = at_the_time(at_the_time(entries, owners), _until_losses(int_deal_losses))
     left_at = ibis.least(stays.next_entered_at, stays.lost_at)  # of those that there are
     days = days_between(stays["at"], left_at.fill_null(ibis.literal(as_of, "timestamp(6)")))
+    is_lost = (stays.lost_at <= stays.next_entered_at).fill_null(False)
     return (
-        stays.mutate(left_at=left_at, days_in_stage=ibis.greatest(days, 0.0))
+        stays.mutate(
+            left_at=left_at,
+            days_in_stage=ibis.greatest(days, 0.0),
+            next_stage_id=ibis.cases((~is_lost, stays.next_stage_id)),
+        )
         .left_join(stg_stages, "stage_id")
         .select(
             "deal_id",
@@ -73,6 +80,7 @@ def int_deal_stage_transitions(
             "funnel_step",
             "transition_number",
             "previous_stage_id",
+            "next_stage_id",
             "left_at",
             "days_in_stage",
             "user_id",

@@ -2,7 +2,7 @@
 
 from ibis import Table
 
-from transforms.checks import references
+from transforms.checks import references, total_agrees
 from transforms.funnel import Funnel
 from transforms.graph import model
 from transforms.intermediate.int_deal_losses import UNKNOWN_REASON, reason_labels
@@ -36,7 +36,15 @@ def _columns(*, funnel: Funnel) -> dict[str, str]:
 @model(
     key=["deal_id"],
     schema=_columns,
-    checks=[references("deal_id", "stg_deals.deal_id")],
+    checks=[
+        references("deal_id", "stg_deals.deal_id"),
+        total_agrees(
+            "deals",
+            lambda deals: deals.count(),
+            lambda tables, _: tables["stg_deals"].count(),
+            needs=["stg_deals"],
+        ),
+    ],
 )
 def obt_deals(
     stg_deals: Table,

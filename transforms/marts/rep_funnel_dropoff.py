@@ -4,7 +4,7 @@ import ibis
 from ibis import Table
 from ibis.expr.types import FloatingValue, NumericValue
 
-from transforms.checks import rule
+from transforms.checks import rule, total_agrees
 from transforms.graph import model
 
 
@@ -27,7 +27,13 @@ from transforms.graph import model
                 steps.conversion_from_previous_pct.fill_null(0).between(0, 100)
                 & steps.conversion_from_first_pct.fill_null(0).between(0, 100)
             ),
-        )
+        ),
+        total_agrees(
+            "total_volume",
+            lambda steps: steps.total_volume.sum(),
+            lambda tables, _: tables["rep_sales_funnel_monthly"].deals_count.sum(),
+            needs=["rep_sales_funnel_monthly"],
+        ),
     ],
 )
 def rep_funnel_dropoff(

@@ -2,9 +2,16 @@
 
 from ibis import Table
 
-from transforms.checks import not_negative, steady_volume
+from transforms.checks import not_negative, steady_volume, total_agrees
 from transforms.graph import model
 from transforms.times import every_month, month
+
+
+def entries_by_month(int_deal_funnel_entries: Table, timezone: str) -> Table:
+    """One row per deal, step and month in which the deal entered the step."""
+    at = int_deal_funnel_entries.entered_at
+    entries = int_deal_funnel_entries.mutate(month=month(at, timezone))
+    return entries.select("month", "funnel_step", "deal_id").distinct()
 
 
 @model(
@@ -17,6 +24,14 @@ from transforms.times import every_month, month
     },
     checks=[
         not_negative("deals_count"),
+        total_agrees(
+            "deals_count",
+            lambda monthly: monthly.deals_count.sum(),
+            lambda tables, settings: entries_by_month(
+                tables["int_deal_funnel_entries"], settings["timezone"]
+            ).count(),
+            needs=["int_deal_funnel_entries"],
+        ),
         steady_volume("deals_count", by="funnel_step", over="month"),
     ],
 )
@@ -31,10 +46,7 @@ def rep_sales_funnel_monthly(
         funnel_step: number of the step, as text
         deals_count: distinct deals that entered the step in that month; 0 where none did
     """
-    entries = int_deal_funnel_entries.mutate(
-        month=month(int_deal_funnel_entries.entered_at, timezone)
-    )
-    entered = entries.select("month", "funnel_step", "deal_id").distinct()
+    entered = entries_by_month(int_deal_funnel_entries, timezone)
     counted = entered.group_by("month", "funnel_step").agg(deals_count=entered.count())
     grid = every_month(counted).cross_join(stg_funnel_steps)
     return grid.left_join(counted, ["month", "funnel_step"]).select(

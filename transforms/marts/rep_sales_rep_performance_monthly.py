@@ -3,10 +3,15 @@
 import ibis
 from ibis import Table
 
-from transforms.checks import not_null, rule, unique
+from transforms.checks import not_null, rule, total_agrees, unique
 from transforms.funnel import Funnel
 from transforms.graph import model
 from transforms.times import month
+
+
+def dated_and_done(stg_activities: Table) -> Table:
+    """The activities that are done, and say when."""
+    return stg_activities.filter(stg_activities.is_done, stg_activities.due_at.notnull())
 
 
 @model(
@@ -32,6 +37,12 @@ from transforms.times import month
                 == reps.sales_call_1_completed + reps.sales_call_2_completed + reps.other_activities
             ),
         ),
+        total_agrees(
+            "activities_completed",
+            lambda reps: reps.activities_completed.sum(),
+            lambda tables, _: dated_and_done(tables["stg_activities"]).count(),
+            needs=["stg_activities"],
+        ),
     ],
 )
 def rep_sales_rep_performance_monthly(
@@ -49,7 +60,7 @@ def rep_sales_rep_performance_monthly(
         sales_call_2_completed: those of the types of its second activity step
         other_activities: all others
     """
-    done = stg_activities.filter(stg_activities.is_done, stg_activities.due_at.notnull())
+    done = dated_and_done(stg_activities)
     done = done.mutate(month=month(done.due_at, timezone))
     # A funnel can have fewer steps of activities than two; no activity has an empty type.
     calls = [step.codes for step in funnel.of_kind("activity")] + [("",), ("",)]

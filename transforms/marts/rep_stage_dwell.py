@@ -2,7 +2,7 @@
 
 from ibis import Table
 
-from transforms.checks import not_negative
+from transforms.checks import not_negative, total_agrees
 from transforms.graph import model
 from transforms.times import MICROSECONDS_PER_DAY
 
@@ -18,7 +18,16 @@ from transforms.times import MICROSECONDS_PER_DAY
         "p90_days": "float64",
         "open_stays": "int64",
     },
-    checks=[not_negative("median_days"), not_negative("p90_days")],
+    checks=[
+        not_negative("median_days"),
+        not_negative("p90_days"),
+        total_agrees(
+            "stays",
+            lambda dwell: (dwell.completed_stays + dwell.open_stays).sum(),
+            lambda tables, _: (tables["int_deal_funnel_entries"].source == "stage").sum(),
+            needs=["int_deal_funnel_entries"],
+        ),
+    ],
 )
 def rep_stage_dwell(int_deal_stage_transitions: Table, stg_funnel_steps: Table) -> Table:
     """One row per stage step of the funnel.

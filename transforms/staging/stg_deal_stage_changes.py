@@ -15,6 +15,7 @@ from transforms.timeline import changes_to_ids
         "transition_number": "int64",
         "previous_stage_id": "int64",
         "entered_at": "timestamp(6)",
+        "next_stage_id": "int64",
         "next_entered_at": "timestamp(6)",
     },
     checks=[not_null("stage_id"), not_null("entered_at")],
@@ -30,6 +31,7 @@ def stg_deal_stage_changes(stg_deal_changes: Table) -> Table:
         transition_number: 1 for the deal's first change, in order of time
         previous_stage_id: stage of the change before; null for the first
         entered_at: when, UTC
+        next_stage_id: stage of the change after; null for the last
         next_entered_at: when the next change came, UTC; null for the last
     """
     changes = changes_to_ids(stg_deal_changes, "stage_id", "stage_id")
@@ -40,5 +42,6 @@ def stg_deal_stage_changes(stg_deal_changes: Table) -> Table:
         transition_number=ibis.row_number().over(in_order) + 1,
         previous_stage_id=changes.stage_id.lag().over(in_order),
         entered_at="at",
+        next_stage_id=changes.stage_id.lead().over(in_order),
         next_entered_at=changes["at"].lead().over(in_order),
     )

@@ -27,7 +27,8 @@ ANALYZE staging.until_loss;
 CREATE TABLE intermediate.int_deal_stage_transitions AS
 WITH stays AS (
     SELECT stage_spans.deal_id, stage_spans.stage_id, transition_number, previous_stage_id, stage_spans.from_at AS entered_at,
-           least(nullif(stage_spans.to_at, 'infinity'), lost_at) AS left_at, user_id
+           least(nullif(stage_spans.to_at, 'infinity'), lost_at) AS left_at, user_id,
+           CASE WHEN lost_at IS NULL OR stage_spans.to_at < lost_at THEN following END AS next_stage_id
     FROM staging.stage_spans
     LEFT JOIN staging.until_loss
       ON until_loss.deal_id = stage_spans.deal_id AND stage_spans.from_at >= since AND stage_spans.from_at < lost_at
@@ -35,7 +36,7 @@ WITH stays AS (
       ON owner_spans.deal_id = stage_spans.deal_id
      AND stage_spans.from_at >= owner_spans.from_at AND stage_spans.from_at < owner_spans.to_at
 )
-SELECT deal_id, stage_id, stage_name, funnel_step, transition_number, previous_stage_id, entered_at, left_at,
+SELECT deal_id, stage_id, stage_name, funnel_step, transition_number, previous_stage_id, next_stage_id, entered_at, left_at,
        greatest(date_part('epoch', coalesce(left_at, (SELECT nullif(current_setting('handwritten.as_of'), '')::timestamp)) - entered_at) / 86400,
                 0) AS days_in_stage,
        user_id

@@ -55,7 +55,7 @@ def test_a_stage_brings_its_name_and_step_and_an_unknown_one_stays(run):
 def test_a_loss_before_the_next_entry_ends_the_stay(run):
     assert transitions(
         run,
-        "stage_id, left_at, days_in_stage",
+        "stage_id, next_stage_id, left_at, days_in_stage",
         """
             deal_id | changed_at       | changed_field_key | new_value
             7       | 2024-01-01 00:00 | stage_id          | 1
@@ -68,13 +68,13 @@ def test_a_loss_before_the_next_entry_ends_the_stay(run):
             7       | 2024-01-12 00:00
             8       | 2024-01-02 00:00
         """,
-    ) == [(1, datetime(2024, 1, 6), 5.0), (2, datetime(2024, 1, 12), 1.0)]
+    ) == [(1, None, datetime(2024, 1, 6), 5.0), (2, None, datetime(2024, 1, 12), 1.0)]
 
 
 def test_a_loss_after_the_next_entry_does_not_end_the_stay(run):
     assert transitions(
         run,
-        "stage_id, left_at",
+        "stage_id, next_stage_id, left_at",
         """
             deal_id | changed_at       | changed_field_key | new_value
             7       | 2024-01-01 00:00 | stage_id          | 1
@@ -84,13 +84,13 @@ def test_a_loss_after_the_next_entry_does_not_end_the_stay(run):
             deal_id | lost_at
             7       | 2024-01-03 00:00
         """,
-    ) == [(1, datetime(2024, 1, 2)), (2, datetime(2024, 1, 3))]
+    ) == [(1, 2, datetime(2024, 1, 2)), (2, None, datetime(2024, 1, 3))]
 
 
 def test_a_loss_at_the_very_time_of_an_entry_does_not_end_it(run):
     assert transitions(
         run,
-        "stage_id, left_at, days_in_stage",
+        "stage_id, next_stage_id, left_at, days_in_stage",
         """
             deal_id | changed_at       | changed_field_key | new_value
             7       | 2024-01-01 00:00 | stage_id          | 1
@@ -101,7 +101,7 @@ def test_a_loss_at_the_very_time_of_an_entry_does_not_end_it(run):
             7       | 2024-01-02 00:00
         """,
         as_of=datetime(2024, 1, 12),
-    ) == [(1, datetime(2024, 1, 2), 1.0), (2, None, 10.0)]
+    ) == [(1, None, datetime(2024, 1, 2), 1.0), (2, None, None, 10.0)]
 
 
 def test_an_open_stay_is_measured_up_to_as_of(run):
