@@ -1,9 +1,13 @@
 """`quality.runs` knows every run, however it ended, and `quality` answers for all of them."""
 
 import json
+import re
 import signal
+from pathlib import Path
 
 import duckdb
+
+import flows
 
 RUNS = "SELECT status, reason FROM quality.runs ORDER BY started_at"
 
@@ -105,3 +109,34 @@ def test_history_survives_refreshes_and_failures(place, export):
             f"SELECT * FROM quality.{name} WHERE run_id = '{first}' ORDER BY 1, 2, 3"
         )
         assert kept == rows, name
+
+
+def test_the_questions_of_the_readme_are_answered(place, export):
+    readme = (Path(flows.__file__).parents[1] / "README.md").read_text()
+    questions = re.findall(r"^-- (.+)\n([^;]+);", readme, flags=re.MULTILINE)
+    since, score, loads = (question for _, question in questions)
+    unlinked = """
+        activity_id,type,assigned_to_user,deal_id,done,due_to
+        1,meeting,1,,True,2024-01-08 09:00:00
+        """
+    for source in (
+        export(),
+        export(folder="unlinked", activity=unlinked),
+        export(folder="bad", stages="stage_id,stage_name\nx,Lead\n"),
+        export(folder="unlinked", activity=unlinked),
+    ):
+        place.run("--source", source)
+    runs = dict(place.query("SELECT started_at, status FROM quality.runs"))
+    first, second, refused, last = sorted(runs)
+    assert [runs[run] for run in sorted(runs)] == [*["published"] * 2, "refused", "published"]
+
+    began = {(model, check): at for model, check, _, at in place.query(since)}
+    assert began["stg_activities", "not_null(deal_id)"] == second
+    assert began["stg_deal_changes", "newest_within_45_days(changed_at)"] == first
+    assert [at for at, _ in place.query(score)] == [first, second, last]
+    (_, all_linked), (_, none_linked), (_, as_before) = place.query(score)
+    assert all_linked > none_linked == as_before
+    loaded = {(row[0], row[3]): row[5] for row in place.query(loads)}
+    assert loaded[first, "activity"] == 3
+    assert loaded[last, "activity"] == 1
+    assert loaded[refused, None] is None
