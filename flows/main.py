@@ -130,6 +130,7 @@ def _run(stack: ExitStack, quiet: bool, *, dry_run: bool, **given: str | None) -
 
         ready.result()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 50)  # expressions are many small objects, and soon gone
     gc.enable()
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(_stopped(number)))
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -122,7 +122,8 @@ class DuckDBWarehouse:
     def build(self, schema: str, name: str, rows: Table, key: Sequence[str] = ()) -> Table:
         """Make a table of the rows, in place of the one of that name; it needs no index."""
         with told_in_short(f"{schema}.{name}"):
-            return self.backend.create_table(name, rows, database=schema, overwrite=True)
+            kept = schema == KEPT_SCHEMA  # of the others, `run` has made an empty place
+            return self.backend.create_table(name, rows, database=schema, overwrite=kept)
 
     def ask(self, question: Table) -> Callable[[], dict[str, Any]]:
         """The only row of a query, once it is called; the run leaves no processor idle."""
