@@ -102,6 +102,7 @@ def write_report(run: Run, drawing: ReportProcess, found: dict[str, pa.Table], p
             "timezone": run.settings.timezone,
             "source": Path(shown(run.settings.source)).name,
             "code_version": code_version(),
+            "source_fingerprint": found["runs"]["source_fingerprint"][0].as_py(),
         }
         write(page, drawing.finish(found, about), run.settings.report)
 

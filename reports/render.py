@@ -19,6 +19,8 @@ from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype
 
 from reports import charts, quality, text
 from reports.drawing import Chart, Drawing
+from reports.findings import findings
+from reports.latest import SPARK_HEIGHT, intake_end, latest_month
 from reports.svg import inline
 
 MOST_ROWS = 60
@@ -87,15 +89,6 @@ def _drawn(chart: Chart, tables: Mapping[str, DataFrame]) -> dict[str, object]:
     return {"about": chart, "svg": svg, "numbers": grid(numbers)}
 
 
-def _intake_end(tables: Mapping[str, DataFrame]) -> object:
-    """Find the last month with new deals, if deals went on moving after it."""
-    entries = tables["rep_sales_funnel_monthly"]
-    entries = entries[entries["deals_count"].fillna(0) > 0]
-    first_step = tables["rep_funnel_dropoff"]["funnel_step"].head(1)
-    intake = entries.loc[entries["funnel_step"].isin(first_step), "month"].max()
-    return intake if not isna(intake) and intake < entries["month"].max() else None
-
-
 CHARTS = [item for item in vars(charts).values() if isinstance(item, Chart)]
 Drawn = dict[str, dict[str, object]]
 
@@ -114,17 +107,23 @@ def page(drawn: Drawn, tables: Mapping[str, DataFrame], run: Mapping[str, str | 
         sections.setdefault(chart.section, []).append(drawn[chart.name])
     as_of = Timestamp(run.get("as_of"))
     checks = tables["check_results"]
+    timezone = run.get("timezone")
+    latest = latest_month(tables, as_of, None if timezone is None else str(timezone))
     return TEMPLATE.render(
         as_of=text.MISSING if isna(as_of) else f"{as_of:%Y-%m-%d %H:%M}",
         checks=grid(quality.open_checks(checks)),
-        intake_end=_intake_end(tables),
+        findings=findings(tables, latest),
+        intake_end=intake_end(tables),
         key=tables["rep_key_figures"].reindex([0]).iloc[0],
+        latest=latest,
         links=quality.deal_links(tables["scores"]).to_dict("records"),
+        read=tables["reconciliation"].filter(regex="^rows|^duplicates").sum(),
         reconciliation=grid(tables["reconciliation"].drop(columns="run_id")),
         rejected=grid(quality.rejected_by_reason(tables["rejected_rows"])),
         run=run,
         scores=grid(quality.scores_by_table(tables["scores"])),
         sections=sections,
+        spark_height=SPARK_HEIGHT,
         statuses=checks["status"].value_counts().to_dict(),
     )
 

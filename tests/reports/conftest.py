@@ -171,4 +171,5 @@ def run() -> dict[str, str | int | None]:
         "timezone": "UTC",
         "source": "data/sample",
         "code_version": "abc1234",
+        "source_fingerprint": "f1e2d3",
     }

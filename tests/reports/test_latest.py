@@ -1,0 +1,124 @@
+"""The latest complete month: which it is, and what changed."""
+
+import pandas
+import pytest
+from pandas import DataFrame, Timestamp
+
+from reports.latest import Latest, latest_month
+from reports.render import render
+
+Tables = dict[str, DataFrame]
+
+
+def marts(counts: dict[str, list[int]], done: list[int] | None = None) -> Tables:
+    """Marts of a funnel with these entries per step, month by month from January 2024 on."""
+    months = pandas.date_range("2024-01-01", periods=len(next(iter(counts.values()))), freq="MS")
+    rows = [
+        (month, f"Step {step}", step, count)
+        for step, deals in counts.items()
+        for month, count in zip(months, deals, strict=True)
+    ]
+    columns = ["month", "kpi_name", "funnel_step", "deals_count"]
+    return {
+        "rep_sales_funnel_monthly": DataFrame(rows, columns=columns),
+        "rep_funnel_dropoff": DataFrame(
+            [(step, f"Step {step}") for step in counts], columns=["funnel_step", "kpi_name"]
+        ),
+        "rep_sales_rep_performance_monthly": DataFrame(
+            {"month": months[: len(done or [])], "activities_completed": done or []}
+        ),
+    }
+
+
+def latest(tables: Tables, as_of: str, timezone: str = "UTC") -> Latest:
+    """The latest month; there is one."""
+    found = latest_month(tables, Timestamp(as_of), timezone)
+    assert found is not None
+    return found
+
+
+def test_the_month_in_which_the_data_ends_is_not_over() -> None:
+    tables = marts({"1": [5, 6, 7], "Lost": [1, 1, 1]})
+    assert latest(tables, "2024-03-31 23:59").month == Timestamp("2024-02-01")
+
+
+def test_a_month_is_over_by_the_calendar_of_its_time_zone() -> None:
+    tables = marts({"1": [5, 6, 7], "Lost": [1, 1, 1]})
+    assert latest(tables, "2024-04-01 02:00").month == Timestamp("2024-03-01")
+    assert latest(tables, "2024-04-01 02:00", "America/New_York").month == Timestamp("2024-02-01")
+
+
+def test_months_that_the_data_does_not_reach_are_not_the_latest() -> None:
+    tables = marts({"1": [5, 6, 7], "Lost": [1, 1, 1]})
+    assert latest(tables, "2026-01-01").month == Timestamp("2024-03-01")
+
+
+@pytest.mark.parametrize("as_of", ["2024-01-20", None])
+def test_without_a_month_that_is_over_there_is_none(as_of: str | None) -> None:
+    tables = marts({"1": [5], "Lost": [1]})
+    assert latest_month(tables, Timestamp(as_of), "UTC") is None
+
+
+def test_a_mart_without_rows_has_no_latest_month() -> None:
+    assert latest_month(marts({"1": [], "Lost": []}), Timestamp("2024-05-01"), "UTC") is None
+
+
+def test_there_is_a_line_per_step_in_the_order_of_the_funnel_and_one_of_activities() -> None:
+    found = latest(marts({"1": [5, 6], "2.1": [3, 4], "Lost": [1, 1]}, [7, 8]), "2024-03-01")
+    assert [(line.name, line.latest) for line in found.lines] == [
+        ("1 Step 1", 6),
+        ("2.1 Step 2.1", 4),
+        ("Lost Step Lost", 1),
+        ("Activities completed", 8),
+    ]
+
+
+def test_a_change_is_told_in_deals_and_percent_and_less_of_a_loss_is_good() -> None:
+    found = latest(marts({"1": [40, 50], "2": [40, 30], "Lost": [10, 5]}, [4, 4]), "2024-03-01")
+    assert [line.change(1) for line in found.lines] == [
+        ("▲ 10 (+25%)", "good"),
+        ("▼ 10 (-25%)", "bad"),
+        ("▼ 5 (-50%)", "good"),
+        ("the same", ""),
+    ]
+
+
+def test_a_change_from_nothing_has_no_percentage() -> None:
+    [line, *_] = latest(marts({"1": [0, 5], "Lost": [0, 0]}), "2024-03-01").lines
+    assert line.change(1) == ("▲ 5", "good")
+
+
+def test_after_the_end_of_the_intake_no_change_is_good_or_bad() -> None:
+    tables = marts({"1": [40, 50, 0], "2": [40, 30, 20], "Lost": [10, 5, 4]}, [4, 5, 6])
+    changes = [line.change(1) for line in latest(tables, "2024-04-01").lines]
+    assert changes[1] == ("▼ 10 (-33%)", "")
+    assert {news for _, news in changes} == {""}
+
+
+def test_a_change_needs_a_month_to_compare_with() -> None:
+    found = latest(marts({"1": list(range(13)), "Lost": [0] * 13}), "2025-02-01")
+    assert found.year_before == Timestamp("2024-01-01")
+    assert found.lines[0].change(12) == ("▲ 12", "good")
+    shorter = latest(marts({"1": list(range(12)), "Lost": [0] * 12}), "2025-02-01")
+    assert shorter.lines[0].change(12) == ("n/a", "")
+
+
+def test_a_month_without_activities_counts_none() -> None:
+    *_, done = latest(marts({"1": [5, 6], "Lost": [1, 1]}, [7]), "2024-03-01").lines
+    assert (done.latest, done.change(1)) == (0, ("▼ 7 (-100%)", "bad"))
+
+
+def test_the_line_has_a_point_per_month_of_two_years_within_its_box() -> None:
+    [line, *_] = latest(marts({"1": list(range(40)), "Lost": [0] * 40}), "2027-05-01").lines
+    points = [tuple(map(float, point.split(","))) for point in line.spark.split()]
+    assert len(points) == 24
+    assert points[-1] == (line.spark_width - 1, 1)
+    assert all(0 <= x <= line.spark_width and 0 <= y <= 20 for x, y in points)
+
+
+def test_the_page_shows_the_month(tables: Tables, run: dict[str, str | int | None]) -> None:
+    page = render(tables, run)
+    assert "<h2>February 2025</h2>" in page
+    month = tables["rep_sales_funnel_monthly"].query("month == '2025-02-01'")
+    for count in month["deals_count"]:
+        assert f'<td class="number">{count:,}</td>' in page
