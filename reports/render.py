@@ -8,8 +8,10 @@ import gc
 import os
 import pickle
 import sys
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import jinja2
@@ -45,6 +47,16 @@ def _template() -> jinja2.Template:
 
 
 TEMPLATE = _template()
+SCRIPT = (Path(__file__).parent / "tables.js").read_text(encoding="utf-8")
+SCRIPT_HASH = f"sha256-{b64encode(sha256(SCRIPT.encode()).digest()).decode()}"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A value as text and, of a number, as programs read it; "" if it is missing."""
+
+    text: str
+    value: str | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +64,7 @@ class Grid:
     """A table as text: its columns (heading, whether it holds numbers), its rows, rows left out."""
 
     columns: list[tuple[str, bool]]
-    rows: list[tuple[str, ...]]
+    rows: list[tuple[Cell, ...]]
     left_out: int
 
 
@@ -60,8 +72,8 @@ def grid(frame: DataFrame) -> Grid:
     """Write out a frame, at most as many rows as one wants to read."""
     shown = frame.head(MOST_ROWS)
     columns = [(_heading(name), is_numeric_dtype(shown[name])) for name in shown]
-    texts = [_texts(str(name), shown[name]) for name in shown]
-    return Grid(columns, list(zip(*texts, strict=True)), len(frame) - len(shown))
+    cells = [_cells(str(name), shown[name]) for name in shown]
+    return Grid(columns, list(zip(*cells, strict=True)), len(frame) - len(shown))
 
 
 def _heading(name: object) -> str:
@@ -70,15 +82,14 @@ def _heading(name: object) -> str:
     return short.replace("_", " ") if plain.islower() else plain
 
 
-def _texts(name: str, values: Series) -> list[str]:
+def _cells(name: str, values: Series) -> list[Cell]:
     if is_datetime64_any_dtype(values):
-        return [text.MISSING if isna(value) else f"{value:%Y-%m}" for value in values]
+        return [Cell(text.MISSING if isna(value) else f"{value:%Y-%m}") for value in values]
     if not is_numeric_dtype(values):
-        return [text.clean(value) for value in values]
-    if name.endswith("_pct"):
-        return [text.rate(value) for value in values]
-    write = text.whole if (values.dropna() % 1 == 0).all() else text.decimal
-    return [write(value) for value in values]
+        return [Cell(text.clean(value)) for value in values]
+    numbers = text.whole if (values.dropna() % 1 == 0).all() else text.decimal
+    write = text.rate if name.endswith("_pct") else numbers
+    return [Cell(write(value), "" if isna(value) else f"{value:.15g}") for value in values]
 
 
 def _drawn(chart: Chart, tables: Mapping[str, DataFrame]) -> dict[str, object]:
@@ -122,6 +133,8 @@ def page(drawn: Drawn, tables: Mapping[str, DataFrame], run: Mapping[str, str | 
         rejected=grid(quality.rejected_by_reason(tables["rejected_rows"])),
         run=run,
         scores=grid(quality.scores_by_table(tables["scores"])),
+        script=SCRIPT,
+        script_hash=SCRIPT_HASH,
         sections=sections,
         spark_height=SPARK_HEIGHT,
         statuses=checks["status"].value_counts().to_dict(),

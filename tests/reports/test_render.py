@@ -5,7 +5,9 @@ import pickle
 import re
 import subprocess
 import sys
+from base64 import b64encode
 from collections import Counter
+from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -64,11 +66,20 @@ def test_the_same_input_gives_the_same_text(tables: Tables, run: Run) -> None:
 def test_nothing_is_fetched(tables: Tables, run: Run) -> None:
     """Links and pictures are inside the page, and a policy forbids any other."""
     html = render(tables, run)
-    assert not re.findall(r"https?:|//cdn|@import|url\((?!#)|<script|<iframe|xmlns", html)
+    assert not re.findall(r"https?:|//cdn|@import|url\((?!#)|<iframe|xmlns", html)
     for tag, attributes in Page(html).tags:
         for name in ("src", "href", "xlink:href", "action"):
             assert re.match(r"#|data:,$", attributes.get(name) or "#"), tag
-    assert "default-src 'none'; style-src 'unsafe-inline'; img-src data:" in html
+    assert "default-src 'none'; script-src 'sha256-" in html
+    assert "; style-src 'unsafe-inline'; img-src data:" in html
+
+
+def test_the_only_script_is_the_one_that_the_policy_allows(tables: Tables, run: Run) -> None:
+    """Its hash is in the policy; a script from the data would have another."""
+    html = render(tables, run)
+    [script] = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
+    digest = b64encode(sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}';" in html
 
 
 def test_ids_are_unique_and_links_arrive(page: Page) -> None:
@@ -102,7 +113,7 @@ def test_names_are_escaped_everywhere(tables: Tables, run: Run) -> None:
     for name, column in {"check_results": "model", "rejected_rows": "reason"}.items():
         tables[name][column] += MARKUP
     html = render(tables, {**run, "source": MARKUP})
-    assert "<script" not in html
+    assert html.count("<script") == 1
     assert Page(html).text.count(MARKUP) > 50
     assert Counter(tag for tag, _ in Page(html).tags)["svg"] == expected["svg"]
     assert "$x$" in html
