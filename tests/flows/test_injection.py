@@ -230,7 +230,7 @@ def test_a_label_is_shown_as_text(opened, kind):
 def test_the_name_of_the_source_is_shown_as_text(opened):
     page, _ = opened
     shown = re.sub("[\x01\x1b\u202e]", "\N{REPLACEMENT CHARACTER}", NAME)
-    assert f"Source: {shown} · Code" in page["text"]
+    assert f"Source: {shown}, fingerprint" in page["text"]
 
 
 def test_no_template_is_worked_out(opened):
