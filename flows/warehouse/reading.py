@@ -53,8 +53,8 @@ _BOOLEANS = {
 
 # Why a value of a kind is rejected; kinds that take any text are not here.
 REASONS: dict[Kind, str] = {
-    "integer": "not a whole number",
-    "person_id": "not a whole number",
+    "integer": "not a whole number of up to 18 digits",
+    "person_id": "not a whole number of up to 18 digits",
     "number": "not a number",
     "timestamp": "not an ISO timestamp between 1970 and 2199",
     "boolean": "not true or false",
