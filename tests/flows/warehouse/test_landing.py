@@ -504,6 +504,28 @@ def test_rows_of_parquet_are_told_by_their_number(land):
     assert rejected(landed) == [(2, "stage_id", NOT_WHOLE), (3, "stage_id", "missing")]
 
 
+@pytest.mark.parametrize(
+    ("name", "row", "column"),
+    [
+        ("stages", "1,a\0b", "stage_name"),
+        ("users", "1,\0a,a@b.example,", "name"),
+        ("users", "1,a,a@b.example\0,", "email"),
+        ("deal_changes", "7,2024-01-02,title,\0", "new_value"),
+        (
+            "fields",
+            r'1,colour,Colour,"[{""id"": 1, ""label"": ""a\u0000b""}]"',
+            "field_value_options",
+        ),
+    ],
+    ids=["text", "name", "address", "log value", "JSON"],
+)
+def test_a_row_with_a_nul_character_is_rejected_because_not_every_engine_keeps_one(
+    land, name, row, column
+):
+    header = ",".join(SOURCES[name].column_names)
+    assert rejected(land(name, f"{header}\n{row}\n")) == [(2, column, "a NUL character")]
+
+
 # Files that cannot be read
 
 
