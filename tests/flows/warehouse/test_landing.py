@@ -682,6 +682,15 @@ def test_a_lookup_knows_the_last_row_of_each_that_collapsed(land):
     ]
 
 
+def test_rows_of_a_lookup_that_share_their_key_with_another_are_counted(land):
+    landed = land("stages", STAGES + "1,a\n2,b\n1,c\n1,a\n")
+    assert (landed.rows_loaded, landed.rows_outdone) == (3, 1)
+
+
+def test_activities_share_an_id_without_any_of_them_being_outdone(land):
+    assert land("activity", ACTIVITY + "1,a,,,,\n1,b,,,,\n").rows_outdone == 0
+
+
 def test_misshapen_lines_do_not_disturb_the_order_of_a_lookup(land):
     landed = land("stages", STAGES + "1,a\n1\n\n1,b\nx,c\n1,d\n")
     assert [row["stage_name"] for row in rows(landed, "source_row", "stage_name")] == list("abd")
