@@ -4,6 +4,7 @@ import os
 import re
 from contextlib import ExitStack
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -74,10 +75,10 @@ def build_model(name: str, run: Run) -> None:
 @task(task_run_name="checks", **_TASK)
 def check_models(run: Run) -> None:
     """Hold every table against its rules."""
-    run.checks += run.columns_not_read()
-    for model in run.models.values():
-        with step(f"check {model.name}", only_if_notable=True) as outcome:
-            found = run.asked[model.name]()
+    asked = {f"raw_{name}": partial(run.check_raw, name) for name in run.files} | run.asked
+    for name, answer in asked.items():
+        with step(f"check {name}", only_if_notable=True) as outcome:
+            found = answer()
             run.checks += found
             notable = [result.in_words for result in found if result.status != "pass"]
             outcome.status = "; ".join(notable) or "ok"

@@ -82,8 +82,14 @@ RECORDS = {
             "check_name": (_TEXT, "the rule"),
             "severity": (_TEXT, "error: stops publication; warn: is shown"),
             "status": (_TEXT, "pass, warn or fail"),
-            "failing_rows": (_COUNT, "rows that break the rule; of columns_are_known, columns"),
-            "total_rows": (_COUNT, "rows of the table; of columns_are_known, its columns"),
+            "failing_rows": (
+                _COUNT,
+                "rows that break the rule; of columns_are_known, columns; of has_rows, 1",
+            ),
+            "total_rows": (
+                _COUNT,
+                "rows of the table; of columns_are_known, its columns; of has_rows, 1",
+            ),
         },
     ),
     "data_dictionary": RecordTable(

@@ -71,13 +71,17 @@ class Run:
             if name not in self.asked and needed <= self.tables.keys():
                 self.asked[name] = ask(self.warehouse, model, self.tables, self.given)
 
-    def columns_not_read(self) -> list[CheckResult]:
-        """Of each table of the export, how many of its columns are unknown, and so not read."""
-        return [
-            CheckResult(f"raw_{name}", "columns_are_known", "warn", unknown, unknown + known)
-            for name, file in self.files.items()
-            for unknown, known in [(len(file.ignored), len(file.places))]
+    def check_raw(self, name: str) -> list[CheckResult]:
+        """The rules about a table of the export as it was read: staging does not show all of it."""
+        file, landed = self.files[name], self.landed[name]
+        unknown, known = len(file.ignored), len(file.places)
+        found = [
+            ("columns_are_known", unknown, unknown + known),
+            ("has_rows", int(landed.rows_read == 0), 1),
         ]
+        if file.source.lookup:
+            found.append((f"unique({file.source.key})", landed.rows_outdone, landed.rows_loaded))
+        return [CheckResult(f"raw_{name}", rule, "warn", *counts) for rule, *counts in found]
 
     @property
     def failed_checks(self) -> list[CheckResult]:

@@ -73,6 +73,11 @@ class Source:
         return tuple(column.name for column in self.columns)
 
     @property
+    def key(self) -> str:
+        """The column whose values tell the rows of a lookup apart."""
+        return self.columns[0].name
+
+    @property
     def masked_columns(self) -> tuple[str, ...]:
         """The columns of the export, what is personal as in the raw table."""
         return tuple(

@@ -159,6 +159,8 @@ def _csv_header(path: Path) -> tuple[tuple[str, ...], str]:
         stream.seek(0)
         last = [*islice(stream, reader.line_num)][-1:]
     "".join(header).encode()
+    if "\0" in "".join(header):  # UTF-16 without its mark
+        raise UnicodeError
     return header, "".join(line[len(line.rstrip("\r\n")) :] for line in last)
 
 

@@ -12,15 +12,16 @@ from transforms.sources import Source
 from flows.warehouse.folder import ExportFile
 from flows.warehouse.reading import FAULTS, ROW_HASH, SOURCE_ROW, fault_names, scan, typed
 from flows.warehouse.rejected import misshapen_lines, rejected_rows
-from flows.warehouse.rows import read, read_one
+from flows.warehouse.rows import read, read_one, read_scalar
 
 
 @dataclass(frozen=True)
 class Landed:
-    """What became of the rows of a file; rows_read is the sum of the other counts.
+    """What became of the rows of a file; rows_read is the sum of the three counts after it.
 
     `raw`: the raw table. `rejected()`: one row per fault of a rejected row, in the order of the
-    file: line, column_name, reason.
+    file: line, column_name, reason. `rows_outdone`: those of a lookup, among the loaded ones, that
+    share their key with another row, which wins.
     """
 
     raw: Table
@@ -28,6 +29,7 @@ class Landed:
     rows_loaded: int
     rows_rejected: int
     duplicates_collapsed: int
+    rows_outdone: int
 
     @property
     def rows_read(self) -> int:
@@ -88,6 +90,7 @@ def land_file(reader: Backend, file: ExportFile, zone: str, pseudonym: Pseudonym
         raw = once.union(collapsed).select(*source.raw_schema)
         of_these = read_one(more.agg(all=more.count(), left=collapsed.count().as_scalar()))
         duplicates = of_these["all"] - of_these["left"]
+    keys = read_scalar(raw[source.key].nunique()) if source.lookup else 0
     faulty = []
     if count["faulty"]:
         rows = landed.filter(landed[FAULTS] != 0).order_by(SOURCE_ROW).select(SOURCE_ROW, FAULTS)
@@ -97,12 +100,14 @@ def land_file(reader: Backend, file: ExportFile, zone: str, pseudonym: Pseudonym
             for column, reason in fault_names(source, row[FAULTS])
         ]
     rows_read = count["read"] + len(misshapen)
+    rows_loaded = count["read"] - count["faulty"] - duplicates
     return Landed(
         raw=raw,
         rejected=lambda: rejected_rows(file, faulty, misshapen, rows_read),
-        rows_loaded=count["read"] - count["faulty"] - duplicates,
+        rows_loaded=rows_loaded,
         rows_rejected=count["faulty"] + len(misshapen),
         duplicates_collapsed=duplicates,
+        rows_outdone=rows_loaded - keys if source.lookup else 0,
     )
 
 

@@ -49,7 +49,8 @@ def land(backend: Backend, file: ExportFile, zone: str) -> Landed:
         except (duckdb.OutOfMemoryException, duckdb.IOException):
             raise
         except duckdb.Error as error:
-            mixed = "new line" in str(error).lower()
+            # The one state that it has no name for: behind a carriage return.
+            mixed = "reached an invalid state" in str(error)
             why = "its lines end in different ways" if mixed else "it is damaged"
             raise InputError(f"{file.name}: cannot be read: {why}; export it again") from None
 

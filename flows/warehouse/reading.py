@@ -9,7 +9,7 @@ on millions of rows that is most of the speed. Each step is a view, so that Duck
 once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import reduce
 from glob import escape
 from operator import add
@@ -53,19 +53,26 @@ _BOOLEANS = {
 
 # Why a value of a kind is rejected; kinds that take any text are not here.
 REASONS: dict[Kind, str] = {
-    "integer": "not a whole number",
-    "person_id": "not a whole number",
+    "integer": "not a whole number of up to 18 digits",
+    "person_id": "not a whole number of up to 18 digits",
     "number": "not a number",
     "timestamp": "not an ISO timestamp between 1970 and 2199",
     "boolean": "not true or false",
     "json": "not a JSON list",
 }
 MISSING = "missing"
+# PostgreSQL keeps no such text, and no JSON that spells one out.
+NUL, ESCAPED_NUL = "a NUL character", r"\u0000"
 
 
 @ibis.udf.scalar.builtin(name="json_type", signature=((dt.string,), dt.string))
 def _json_type(text):  # type: ignore[no-untyped-def]
     """Type of a JSON text."""
+
+
+@ibis.udf.scalar.builtin(name="url_decode", signature=((dt.string,), dt.string))
+def _decoded(text):  # type: ignore[no-untyped-def]
+    """The text with its %XX as characters: a NUL itself would end the statement."""
 
 
 @ibis.udf.scalar.builtin(name="json_valid", signature=((dt.string,), dt.boolean))
@@ -113,7 +120,7 @@ def typed(scanned: Table, file: ExportFile, zone: str, pseudonym: Pseudonym) -> 
     """The columns of the raw table, FAULTS and ROW_HASH."""
     source = file.source
     scanned = _with_values(scanned, source, zone)
-    found = _faults(scanned, source.columns)
+    found = _faults(scanned, source.columns, file.cells)
     bits = [wrong.ifelse(1 << place, 0) for place, wrong in enumerate(found.values())]
     raw = {
         column.name + suffix: value
@@ -177,24 +184,36 @@ def fault_names(source: Source, bits: int) -> list[tuple[str, str]]:
 def _reasons(column: Column) -> list[str]:
     """What can be wrong with a cell of the column."""
     reasons = [REASONS[column.kind]] if column.kind in REASONS else []
+    if not reasons or column.kind == "json":
+        reasons.append(NUL)
     return [*reasons, MISSING] if column.required else reasons
 
 
-def _faults(values: Table, columns: Sequence[Column]) -> dict[tuple[str, str], BooleanValue]:
-    """Column and reason -> whether it is so. Only where there is no value is the text looked at."""
-    found = {}
-    for column in columns:
-        if not _reasons(column):
-            continue
-        cell = values[column.name]
-        value = values[f"{column.name}_value"] if column.kind in REASONS else cell
-        for reason in _reasons(column):
-            empty = is_blank(cell) if reason == MISSING else ~is_blank(cell)
-            if column.kind not in REASONS:
-                found[column.name, reason] = empty
-            else:
-                found[column.name, reason] = ibis.ifelse(value.isnull(), empty, False)
-    return found
+def _faults(
+    values: Table, columns: Sequence[Column], cells: Collection[str]
+) -> dict[tuple[str, str], BooleanValue]:
+    """Column and reason -> whether it is so. Only where there is no value is the text looked at.
+
+    What is masked already is not among the cells.
+    """
+    return {
+        (column.name, reason): _is_so(values, column, reason)
+        if column.name in cells
+        else ibis.literal(False)
+        for column in columns
+        for reason in _reasons(column)
+    }
+
+
+def _is_so(values: Table, column: Column, reason: str) -> BooleanValue:
+    cell = values[column.name]
+    if reason == NUL:
+        holds_one = cell.contains(_decoded("%00"))
+        return holds_one | cell.contains(ESCAPED_NUL) if column.kind == "json" else holds_one
+    empty = is_blank(cell) if reason == MISSING else ~is_blank(cell)
+    if column.kind not in REASONS:
+        return empty
+    return ibis.ifelse(values[f"{column.name}_value"].isnull(), empty, False)
 
 
 def _raw_columns(

@@ -377,6 +377,12 @@ class Place:
         }
 
 
+@pytest.fixture(scope="session")
+def new_place() -> type[Place]:
+    """Makes a place for runs that tests share: `new_place(sandbox, url)`."""
+    return Place
+
+
 @pytest.fixture(params=["duckdb", "postgres"])
 def place(request: pytest.FixtureRequest, sandbox: Sandbox) -> Place:
     """A place for the runs of one test, on each engine."""

@@ -253,15 +253,7 @@ def test_a_wrong_setting_ends_with_2(published):
     assert "FUNNEL_TIMEZONE" in run.stderr
 
 
-# Bad input
-
-BAD_EXPORTS = {
-    "missing file": ({"stages": None}, "the table stages is missing"),
-    "missing column": ({"stages": "stage_id,label\n1,a\n"}, "missing column stage_name"),
-    "wrong delimiter": ({"stages": "stage_id;stage_name\n1;a\n"}, "separated by semicolons"),
-    "empty file": ({"stages": ""}, "the file is empty"),
-    "no header": ({"users": "1,Ada,ada@example.com,2024-01-01\n"}, "no known column among 4"),
-}
+# Bad input: see test_faults.py for more
 
 
 def assert_refused(sandbox, before: dict[str, bytes], run: Done, said: str) -> None:
@@ -272,14 +264,6 @@ def assert_refused(sandbox, before: dict[str, bytes], run: Done, said: str) -> N
     assert len(run.stderr.splitlines()) <= 5
     assert sandbox.published() == before
     assert (sandbox.leftovers(), sandbox.processes()) == ([], [])
-
-
-@pytest.mark.parametrize("name", BAD_EXPORTS)
-def test_a_bad_export_is_refused(published, export, name):
-    tables, said = BAD_EXPORTS[name]
-    before = published.published()
-    run = published.run("--source", export(**tables))
-    assert_refused(published, before, run, said)
 
 
 def test_a_folder_that_is_not_there_is_refused(published, tmp_path):

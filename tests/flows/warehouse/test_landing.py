@@ -27,7 +27,7 @@ COLUMNS = ("activity_id", "type", "assigned_to_user", "deal_id", "done", "due_to
 ACTIVITY = ",".join(COLUMNS) + "\n"
 STAGES = "stage_id,stage_name\n"
 
-NOT_WHOLE = "not a whole number"
+NOT_WHOLE = "not a whole number of up to 18 digits"
 NOT_TIME = "not an ISO timestamp between 1970 and 2199"
 
 
@@ -404,7 +404,7 @@ def test_lines_are_counted_after_a_quote_within_a_value(land):
 
 
 def test_lines_are_counted_after_a_control_character(land):
-    landed = land("stages", STAGES.encode() + b"1,a\x1fb\nx,c\n2,d\x00e\ny,f\n")
+    landed = land("stages", STAGES.encode() + b"1,a\x1fb\nx,c\n2,d\x01e\ny,f\n")
     assert [line for line, *_ in rejected(landed)] == [3, 5]
 
 
@@ -415,12 +415,13 @@ def test_lines_are_counted_whatever_ends_them(land, end):
     assert [line for line, *_ in rejected(landed)] == [3, 7, 8]
 
 
-def test_a_file_with_both_kinds_of_line_ends_is_read_or_explained(land):
-    try:
-        lines = [line for line, *_ in rejected(land("stages", STAGES + "1,a\r\n2,b\nx,c\r\ny,d\n"))]
-    except InputError:
-        lines = [4, 5]
-    assert lines == [4, 5]
+@pytest.mark.parametrize("rows_before", [0, 300_000], ids=["at the top", "further down"])
+@pytest.mark.parametrize(("end", "other"), [("\n", "\r\n"), ("\r\n", "\n"), ("\n", "\r")])
+def test_lines_that_end_in_different_ways_are_told(land, end, other, rows_before):
+    rows = [STAGES.strip(), *(f"{n},name {n}" for n in range(rows_before))]
+    text = "".join(row + end for row in rows) + f"1,a{other}2,b{end}"
+    with pytest.raises(InputError, match="its lines end in different ways; export it again"):
+        land("stages", text.encode())
 
 
 def test_lines_are_counted_after_a_byte_order_mark(land):
@@ -501,6 +502,28 @@ def test_rows_of_parquet_are_told_by_their_number(land):
     content = parquet({"stage_id": ["1", "x", None, "2"], "stage_name": ["a", "b", "c", "d"]})
     landed = land("stages.parquet", content)
     assert rejected(landed) == [(2, "stage_id", NOT_WHOLE), (3, "stage_id", "missing")]
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "column"),
+    [
+        ("stages", "1,a\0b", "stage_name"),
+        ("users", "1,\0a,a@b.example,", "name"),
+        ("users", "1,a,a@b.example\0,", "email"),
+        ("deal_changes", "7,2024-01-02,title,\0", "new_value"),
+        (
+            "fields",
+            r'1,colour,Colour,"[{""id"": 1, ""label"": ""a\u0000b""}]"',
+            "field_value_options",
+        ),
+    ],
+    ids=["text", "name", "address", "log value", "JSON"],
+)
+def test_a_row_with_a_nul_character_is_rejected_because_not_every_engine_keeps_one(
+    land, name, row, column
+):
+    header = ",".join(SOURCES[name].column_names)
+    assert rejected(land(name, f"{header}\n{row}\n")) == [(2, column, "a NUL character")]
 
 
 # Files that cannot be read
@@ -659,6 +682,15 @@ def test_a_lookup_knows_the_last_row_of_each_that_collapsed(land):
     ]
 
 
+def test_rows_of_a_lookup_that_share_their_key_with_another_are_counted(land):
+    landed = land("stages", STAGES + "1,a\n2,b\n1,c\n1,a\n")
+    assert (landed.rows_loaded, landed.rows_outdone) == (3, 1)
+
+
+def test_activities_share_an_id_without_any_of_them_being_outdone(land):
+    assert land("activity", ACTIVITY + "1,a,,,,\n1,b,,,,\n").rows_outdone == 0
+
+
 def test_misshapen_lines_do_not_disturb_the_order_of_a_lookup(land):
     landed = land("stages", STAGES + "1,a\n1\n\n1,b\nx,c\n1,d\n")
     assert [row["stage_name"] for row in rows(landed, "source_row", "stage_name")] == list("abd")
@@ -783,9 +815,9 @@ def test_too_many_rejected_rows_are_told_with_the_first_few_and_no_value(ingest_
     assert str(caught.value).splitlines() == [
         f"{tmp_path}/export/stages.csv: 99 of 100 rows cannot be read, more than 1.5 %"
         " (FUNNEL_MAX_REJECTED_PCT)",
-        "  line 3: stage_id not a whole number",
+        f"  line 3: stage_id {NOT_WHOLE}",
         "  line 4: row too few columns",
-        "  line 5: stage_id not a whole number",
+        f"  line 5: stage_id {NOT_WHOLE}",
     ]
 
 
