@@ -56,6 +56,7 @@ class Settings(BaseSettings):
     max_rejected_pct: float = Field(default=0.1, ge=0, le=100)
     masking_key: SecretStr | None = Field(default=None, min_length=16)
     masking_key_file: Path = Path(".masking_key")
+    forgotten_users_file: Path = Path(".forgotten_users")
 
 
 def load_settings(**given: object) -> Settings:

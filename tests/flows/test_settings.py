@@ -37,6 +37,7 @@ def test_the_defaults():
         "max_rejected_pct": 0.1,
         "masking_key": None,
         "masking_key_file": Path(".masking_key"),
+        "forgotten_users_file": Path(".forgotten_users"),
     }
 
 
@@ -51,6 +52,7 @@ def test_the_defaults():
         ("source_timezone", "America/New_York", "America/New_York"),
         ("max_rejected_pct", "0", 0),
         ("masking_key_file", "keys/mine", Path("keys/mine")),
+        ("forgotten_users_file", "keys/gone", Path("keys/gone")),
     ],
 )
 def test_every_setting_is_a_variable(monkeypatch, variable, text, value):
