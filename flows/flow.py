@@ -194,7 +194,8 @@ def sales_funnel(
                 run.ask_checks()
                 if name.startswith("rep_"):
                     with step(f"draw {name}", only_if_notable=True):
-                        drawing.draw(name, report_table(name, run.tables))
+                        few = settings.min_deals_per_rep
+                        drawing.draw(name, report_table(name, run.tables, few))
         check_models(run, wait_for=list(states.values()))
 
         status = "stopped" if run.failed_checks else "published"

@@ -20,7 +20,12 @@ from ibis import Table
 from ibis.backends.duckdb import Backend
 from ibis.expr.types import BooleanValue, StringValue, TimestampValue, Value
 from transforms import text as texts
-from transforms.masking.pseudonyms import Pseudonym, is_forgotten, masked_columns
+from transforms.masking.pseudonyms import (
+    Pseudonym,
+    is_forgotten,
+    masked_columns,
+    options_without_people,
+)
 from transforms.sources import PERSONAL_KINDS, RAW_COLUMNS, Column, Kind, Source
 from transforms.times import as_utc
 
@@ -227,6 +232,9 @@ def _raw_columns(
     if column.kind == "person_id":
         number = values[f"{column.name}_value"]
         return {"": number, "_pseudonym": pseudonym("user:" + number.cast("string"))}
+    if column.kind == "json":
+        options = values[f"{column.name}_value"]
+        return {"": options_without_people(options, values.field_key)}
     if column.kind in ("user_id", "owner_id"):
         number = values[f"{column.name}_value"]
         is_gone = is_forgotten(number, forgotten)

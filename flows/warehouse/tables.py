@@ -11,7 +11,7 @@ from pathlib import Path
 from ibis import Table
 from ibis.backends.sql import SQLBackend
 from ibis.expr.types import StringValue
-from transforms.masking.pseudonyms import Pseudonym, masked_columns
+from transforms.masking.pseudonyms import Pseudonym, masked_columns, options_without_people
 from transforms.sources import PERSONAL_KINDS, SOURCES, Source
 
 from flows.errors import InputError
@@ -72,6 +72,8 @@ class DatabaseTable:
                     self.database.forgotten,
                 )
                 cells |= {column.name + suffix: value for suffix, value in masked.items()}
+            elif column.kind == "json":
+                cells[column.name] = options_without_people(text[column.name], text["field_key"])
             else:
                 cells[column.name] = text[column.name]
         return cells

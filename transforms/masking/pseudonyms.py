@@ -86,6 +86,11 @@ def masked_log_value(
     return ibis.ifelse(names_one, None, made)
 
 
+def options_without_people(options: StringValue, field_key: StringValue) -> StringValue:
+    """The options of a field; those of the owner are people, by their names, and do not stay."""
+    return ibis.ifelse(code(field_key) == "user_id", None, options)
+
+
 def is_forgotten(user_id: IntegerValue, forgotten: Collection[int]) -> BooleanValue:
     """Whether a user is one of whom nothing is kept."""
     return user_id.isin(list(forgotten)).fill_null(False)

@@ -214,6 +214,18 @@ def test_a_key_of_any_length_gives_the_hmac(place, tmp_path, key):
     assert hmac.new(key, "Łukasz".encode(), "sha256").hexdigest() in file.path.read_text()
 
 
+def test_the_options_of_the_owner_are_people_and_do_not_leave_the_database(place, tmp_path):
+    options = '[{"id": 1, "label": "Zebulonius"}]'
+    place.run(
+        f"INSERT INTO raw.fields VALUES ('1', 'User ID', 'Owner', '{options}'),"
+        f" ('2', 'lost_reason', 'Reason', '{options}')"
+    )
+    with opened_export(source_of(place), KEY) as export:
+        owner, reason = export["fields"].on_disk(tmp_path).path.read_text().splitlines()[1:]
+    assert "Zebulonius" in reason
+    assert owner == "1,User ID,Owner,"
+
+
 def test_a_change_to_somebody_forgotten_does_not_leave_the_database(place, tmp_path):
     place.run(
         "INSERT INTO raw.deal_changes (changed_field_key, new_value) VALUES"
