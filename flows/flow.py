@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime
 from functools import partial
@@ -23,7 +24,9 @@ from flows.errors import InputError, RunFailedError
 from flows.holding import held_warehouse
 from flows.ingest import ingest
 from flows.ledger import known
-from flows.masking_key import masking_key
+from flows.masking_key import fresh_key, masking_key, sweep_fresh_key
+from flows.people import are_others_than_before, forgotten_users
+from flows.people import fingerprint as people_fingerprint
 from flows.plan import in_words, plan
 from flows.record import document, record
 from flows.report import beside, put_in_place, report_table, write
@@ -54,7 +57,8 @@ def ingest_table(name: str, run: Run, folder: Path) -> None:
             return
         settings = run.settings
         file = run.files[source.name] = run.export[source.name].on_disk(folder)
-        landed = ingest(run.warehouse, file, settings.source_timezone, settings.max_rejected_pct)
+        zone, limit = settings.source_timezone, settings.max_rejected_pct
+        landed = ingest(run.warehouse, file, zone, limit, run.forgotten)
         run.tables[name], run.landed[source.name] = landed.raw, landed
         outcome.rows, outcome.status = landed.rows_loaded, landed.in_words
         if file.ignored:
@@ -109,10 +113,11 @@ def write_report(run: Run, drawing: ReportProcess, found: dict[str, pa.Table], p
 
 
 @task(task_run_name="publish", **_TASK)
-def publish(run: Run, page: Path) -> None:
-    """Put the new warehouse and the new report in place of the old ones."""
+def publish(run: Run, page: Path, put_key_in_place: Callable[[], None]) -> None:
+    """Put the new warehouse and the new report, and maybe a new key, in place of the old ones."""
     with step("publish"), signals.ignored():
-        run.warehouse.publish()
+        run.warehouse.publish(afresh=run.is_afresh)
+        put_key_in_place()
         put_in_place(page, run.settings.report)
         signals.published.set()
 
@@ -124,6 +129,7 @@ def sales_funnel(
     report: str | None = None,
     as_of: datetime | None = None,
     dry_run: bool = False,
+    rotate_key: bool = False,
 ) -> dict[str, Any]:
     """Turn a Pipedrive export into marts and a report.
 
@@ -138,6 +144,7 @@ def sales_funnel(
         report: HTML file to write.
         as_of: the moment up to which open stays are measured; by default the newest event.
         dry_run: look at the source, say what would be done, and write nothing.
+        rotate_key: give everybody other pseudonyms, with a new key.
 
     Returns:
         What the run did: run_id, status, as_of, seconds, counts, and where the results are; of a
@@ -160,15 +167,22 @@ def sales_funnel(
     if dry_run:
         return _show_plan(plan(settings))
     check_export(settings.source)
-    key = masking_key(settings)
+    key, forgotten = masking_key(settings), forgotten_users(settings)
+    put_key_in_place: Callable[[], None] = _leave_the_key
     with ExitStack() as stack:
         target = held_warehouse(stack, settings.warehouse)
         drawing = report_process(stack)
-        export = stack.enter_context(opened_export(settings.source, key))
+        if rotate_key:
+            key, put_key_in_place = stack.enter_context(fresh_key(settings))
+        else:
+            sweep_fresh_key(settings)
+        export = stack.enter_context(opened_export(settings.source, key, forgotten))
         folder = Path(stack.enter_context(TemporaryDirectory()))
         stack.enter_context(target.run())
         run = Run(str(flow_run.id), settings, target, export)
+        run.forgotten, run.people_fingerprint = forgotten, people_fingerprint(key, forgotten)
         stack.enter_context(known(run))
+        run.is_afresh = are_others_than_before(target, run.people_fingerprint, settings, forgotten)
         states: dict[str, State[Any]] = {}
         with target.masking(key):
             for name, model in run.models.items():
@@ -182,7 +196,8 @@ def sales_funnel(
                 run.ask_checks()
                 if name.startswith("rep_"):
                     with step(f"draw {name}", only_if_notable=True):
-                        drawing.draw(name, report_table(name, run.tables))
+                        few = settings.min_deals_per_rep
+                        drawing.draw(name, report_table(name, run.tables, few))
         check_models(run, wait_for=list(states.values()))
 
         status = "stopped" if run.failed_checks else "published"
@@ -192,13 +207,17 @@ def sales_funnel(
         else:
             page = stack.enter_context(beside(settings.report))
             write_report(run, drawing, found, page)
-            publish(run, page)
+            publish(run, page, put_key_in_place)
         summary = run.summary(status)
     _show(summary, found["scores"])
     if run.failed_checks:
         broken = "\n".join(f"  {result.model}: {result.in_words}" for result in run.failed_checks)
         raise RunFailedError(f"checks failed, nothing was published:\n{broken}")
     return summary
+
+
+def _leave_the_key() -> None:
+    """Nothing is to be done to a key that stays."""
 
 
 def _done(state: State[Any]) -> State[Any]:

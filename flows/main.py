@@ -29,6 +29,8 @@ import click
 from flows import signals
 from flows.errors import InterruptedRunError, RunFailedError, SalesFunnelError
 from flows.holding import hold
+from flows.masking_key import check_can_rotate
+from flows.people import LARGEST_ID, forget
 from flows.report_process import prepare
 from flows.server import TemporaryServer, is_surely_needed
 from flows.settings import load_settings
@@ -36,11 +38,16 @@ from flows.warehouse.address import has_password
 from flows.warehouse.export import check_export
 from flows.warehouse.folder import printable
 
+ACTIONS = ("rotate-key", "forget")
 EXAMPLE = """\b
 Example:
   python -m flows.main --source ~/pipedrive_export --warehouse duckdb://sales.duckdb
 
 Turn a Pipedrive export into marts and an HTML report.
+
+\b
+  rotate-key           the same, under pseudonyms of a new masking key
+  forget --user-id N   the same, now and in all later runs without a trace of user N
 
 Every option is also a variable: --source is FUNNEL_SOURCE. See the README for the others.
 
@@ -51,6 +58,12 @@ Exit codes: 0 done (there can be warnings), 1 failed or stopped by a check, 2 us
 
 
 @click.command(help=EXAMPLE)
+@click.argument(
+    "action", metavar="[rotate-key | forget]", required=False, type=click.Choice(ACTIONS)
+)
+@click.option(
+    "--user-id", type=click.IntRange(0, LARGEST_ID), metavar="N", help="Of the user to forget."
+)
 @click.option(
     "--source",
     metavar="SRC",
@@ -72,13 +85,24 @@ Exit codes: 0 done (there can be warnings), 1 failed or stopped by a check, 2 us
 )
 @click.option("--quiet", is_flag=True, help="Say nothing but errors.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON on stdout.")
-def command(quiet: bool, as_json: bool, dry_run: bool, **given: str | None) -> None:
+def command(
+    action: str | None,
+    user_id: int | None,
+    quiet: bool,
+    as_json: bool,
+    dry_run: bool,
+    **given: str | None,
+) -> None:
     """See EXAMPLE, which is the help text."""
+    if (action == "forget") != (user_id is not None):
+        raise click.UsageError("forget and --user-id N go together.")
+    if action and dry_run:
+        raise click.UsageError(f"{action} does not go with --dry-run.")
     for number in signals.STOPPING:  # nothing is there yet to be tidied up
         signal.signal(number, lambda number, _: os._exit(_stopped(number)))
     try:
         with ExitStack() as stack:
-            outcome = _run(stack, quiet, dry_run=dry_run, **given)
+            outcome = _run(stack, quiet, action, user_id, dry_run=dry_run, **given)
     except InterruptedRunError:
         sys.exit(_stopped(signals.received[0] if signals.received else signal.SIGTERM))
     except SalesFunnelError as error:
@@ -92,7 +116,15 @@ def command(quiet: bool, as_json: bool, dry_run: bool, **given: str | None) -> N
         _say(_in_words(outcome))
 
 
-def _run(stack: ExitStack, quiet: bool, *, dry_run: bool, **given: str | None) -> dict[str, Any]:
+def _run(
+    stack: ExitStack,
+    quiet: bool,
+    action: str | None,
+    user_id: int | None,
+    *,
+    dry_run: bool,
+    **given: str | None,
+) -> dict[str, Any]:
     """Start what is slow, look at the input, then import and run the flow."""
     os.environ.setdefault("DO_NOT_TRACK", "1")
     # The terminal shows our step lines; what Prefect says besides goes to its server only.
@@ -108,7 +140,11 @@ def _run(stack: ExitStack, quiet: bool, *, dry_run: bool, **given: str | None) -
 
     settings = load_settings(**given)
     check_export(settings.source)
+    if action == "rotate-key":
+        check_can_rotate(settings)
     hold(stack, settings.warehouse)
+    if user_id is not None:
+        forget(settings, user_id)  # whatever becomes of this run, the next one knows
 
     from prefect.settings import (
         PREFECT_API_URL,
@@ -144,6 +180,7 @@ def _run(stack: ExitStack, quiet: bool, *, dry_run: bool, **given: str | None) -
         report=str(settings.report),
         as_of=settings.as_of,
         dry_run=False,
+        rotate_key=action == "rotate-key",
     )
 
 

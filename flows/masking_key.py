@@ -3,10 +3,11 @@
 import contextlib
 import os
 import secrets
-import stat
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from flows.errors import InputError, of_file
+from flows.errors import InputError, RunFailedError, of_file
+from flows.private_file import check_private, write_whole
 from flows.settings import Settings
 
 
@@ -22,8 +23,7 @@ def masking_key(settings: Settings) -> bytes:
     try:
         if not file.exists():
             _make(file)
-        if stat.S_IMODE(file.stat().st_mode) & 0o077:
-            raise InputError(f"{file}: others can read the masking key; run: chmod 600 {file}")
+        check_private(file, "the masking key")
         key = file.read_bytes().strip()
     except OSError as error:
         raise of_file(file, error, "cannot use the masking key") from None
@@ -35,13 +35,73 @@ def masking_key(settings: Settings) -> bytes:
     return key
 
 
+def check_can_rotate(settings: Settings) -> None:
+    """See whether the key is ours to change.
+
+    Raises:
+        InputError: it comes from the environment.
+    """
+    if settings.masking_key is not None:
+        raise InputError(
+            "the masking key comes from FUNNEL_MASKING_KEY; change that variable and run again,"
+            " without rotate-key"
+        )
+
+
+@contextlib.contextmanager
+def fresh_key(settings: Settings) -> Iterator[tuple[bytes, Callable[[], None]]]:
+    """A new key, and what puts it into the file once the warehouse is made with it.
+
+    Until then it is beside the file, so that hardly anything can go wrong at that moment. A run
+    that is killed leaves the old key in its place; so does one that is killed right between
+    publishing and that moment, and then the next run makes the warehouse with the old key again.
+
+    Raises:
+        InputError: the key comes from the environment, or the file cannot be written.
+    """
+    check_can_rotate(settings)
+    file = settings.masking_key_file.resolve()
+    beside = _beside(file)
+
+    def put_in_place() -> None:
+        try:
+            os.replace(beside, file)
+        except OSError as error:
+            raise RunFailedError(
+                f"{file}: the warehouse is published with a new key, which could not take the"
+                f" place of the old one: {error.strerror}; run rotate-key again"
+            ) from None
+
+    try:
+        try:
+            write_whole(beside, _new_key())
+        except OSError as error:
+            raise of_file(beside, error, "cannot write the masking key") from None
+        yield beside.read_bytes().strip(), put_in_place
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def sweep_fresh_key(settings: Settings) -> None:
+    """Remove the new key of a run that was killed: no warehouse will be made with it."""
+    _beside(settings.masking_key_file.resolve()).unlink(missing_ok=True)
+
+
+def _beside(file: Path) -> Path:
+    return file.with_name(f"{file.name}.next")
+
+
+def _new_key() -> bytes:
+    return f"{secrets.token_hex(32)}\n".encode()
+
+
 def _make(file: Path) -> None:
     """Write a fresh key under another name first: the file is whole or not there."""
     fresh = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        with open(handle, "w", encoding="ascii") as stream:
-            stream.write(secrets.token_hex(32) + "\n")
+        with open(handle, "wb") as stream:
+            stream.write(_new_key())
         with contextlib.suppress(FileExistsError):  # made by another run in the meantime
             os.link(fresh, file)
     finally:

@@ -46,6 +46,12 @@ RECORDS = {
             "source_fingerprint": (_TEXT, "SHA-256 of what was read: the same for the same export"),
             "code_version": (_TEXT, "hash of the code and the funnel that made it"),
             "as_of": (_TIME, "the moment up to which open stays are measured, UTC"),
+            "users_forgotten": (_COUNT, "users of whom nothing is kept"),
+            "people_fingerprint": (
+                _TEXT,
+                "keyed hash (HMAC-SHA256, hex) of who is forgotten: another one where the masking"
+                " key or these users are others",
+            ),
             "rows_read": (_COUNT, "rows of all files"),
             "rows_loaded": (_COUNT, "rows that were loaded"),
         },
@@ -134,6 +140,8 @@ def record(run: Run, status: str, fingerprint: str) -> dict[str, pa.Table]:
                 "source_fingerprint": fingerprint,
                 "code_version": code_version(),
                 "as_of": run.given["as_of"],
+                "users_forgotten": len(run.forgotten),
+                "people_fingerprint": run.people_fingerprint,
             },
         ],
         "reconciliation": [

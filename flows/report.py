@@ -10,14 +10,20 @@ import pyarrow as pa
 from ibis import Table
 
 from flows.errors import of_file
+from flows.folding import folded
 from flows.warehouse.rows import read
 
 SORTED_BY = ("month", "step_order", "lost_reason_label", "user_id")
 
 
-def report_table(name: str, tables: Mapping[str, Table]) -> pa.Table:
-    """A `rep_` mart, read: months in order, steps in the order of the funnel."""
+def report_table(name: str, tables: Mapping[str, Table], min_deals_per_rep: int = 1) -> pa.Table:
+    """A `rep_` mart, read: months in order, steps in the order of the funnel.
+
+    Reps with fewer deals than `min_deals_per_rep`, if that is more than 1, are folded into one.
+    """
     mart = tables[name]
+    if min_deals_per_rep > 1 and "sales_rep_name" in mart.columns:
+        mart = folded(mart, tables["stg_users"], tables["stg_activities"], min_deals_per_rep)
     if "funnel_step" in mart.columns:
         order = tables["stg_funnel_steps"].select("step_order", step="funnel_step")
         mart = mart.left_join(order, mart.funnel_step == order.step)

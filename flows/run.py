@@ -1,6 +1,6 @@
 """One run of the flow: what its tasks share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Any
 
@@ -41,6 +41,9 @@ class Run:
         self.asked: dict[str, Callable[[], list[CheckResult]]] = {}  # by model
         self.checks: list[CheckResult] = []
         self.earlier: list[Entry] = []  # runs before this one that were not published
+        self.forgotten: Collection[int] = ()  # ids of users
+        self.people_fingerprint: str | None = None
+        self.is_afresh = False  # nothing of the people before may stay in the files
         self.given: dict[str, Any] = {
             "funnel": read_funnel(),
             "timezone": settings.timezone,

@@ -54,8 +54,10 @@ class Settings(BaseSettings):
     timezone: TimeZone = "UTC"
     source_timezone: TimeZone = "UTC"
     max_rejected_pct: float = Field(default=0.1, ge=0, le=100)
+    min_deals_per_rep: int = Field(default=1, ge=1)
     masking_key: SecretStr | None = Field(default=None, min_length=16)
     masking_key_file: Path = Path(".masking_key")
+    forgotten_users_file: Path = Path(".forgotten_users")
 
 
 def load_settings(**given: object) -> Settings:

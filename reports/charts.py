@@ -185,12 +185,14 @@ def most_active_reps(rep_sales_rep_performance_monthly: DataFrame) -> Figure:
     """Reps with the most completed activities, by kind of activity.
 
     At most 15 are shown. An activity counts when it is done and has a due date. Reps are told
-    apart by their user id; their names are masked.
+    apart by their user id; their names are masked. Where a rep must have a number of deals to be
+    shown alone (FUNNEL_MIN_DEALS_PER_REP), those with fewer are one bar, "other reps", and a last
+    one among them takes the rep with the next fewest along.
     """
     kinds = ["sales_call_1_completed", "sales_call_2_completed", "other_activities"]
-    sums = dict.fromkeys([*kinds, "activities_completed"], "sum")
     mart = rep_sales_rep_performance_monthly
-    reps = mart.groupby("user_id", dropna=False).agg({"sales_rep_name": "last", **sums})
+    counts = mart.groupby(["user_id", "sales_rep_name"], dropna=False)
+    reps = counts[[*kinds, "activities_completed"]].sum().reset_index("sales_rep_name")
     top = reps.sort_values("activities_completed", ascending=False, kind="stable").head(MOST_BARS)
     places = range(len(top))
     ends = top[kinds].astype(float).cumsum(axis="columns")

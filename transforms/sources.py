@@ -16,6 +16,8 @@ Kind = Literal[
     "json",
     "log_value",
     "person_id",
+    "user_id",
+    "owner_id",
     "name",
     "email",
 ]
@@ -31,6 +33,8 @@ RAW_COLUMNS: dict[Kind, dict[str, str]] = {
     "json": {"": "string"},
     "log_value": {"": "string"},
     "person_id": {"": "int64", "_pseudonym": "string"},
+    "user_id": {"": "int64"},
+    "owner_id": {"": "int64", "_is_forgotten": "boolean"},
     "name": {"_masked": "string", "_pseudonym": "string"},
     "email": {"_hash": "string"},
 }
@@ -113,7 +117,7 @@ SOURCES = {
             (
                 _required("activity_id", "integer"),
                 Column("type", "text"),
-                Column("assigned_to_user", "integer"),
+                Column("assigned_to_user", "user_id"),
                 Column("deal_id", "integer"),
                 Column("done", "boolean"),
                 Column("due_to", "timestamp"),
@@ -168,7 +172,7 @@ SOURCES = {
             (
                 _required("deal_id", "integer"),
                 Column("status", "text"),
-                _optional("user_id", "integer"),
+                _optional("user_id", "owner_id"),
                 _optional("stage_id", "integer"),
                 _optional("value", "number"),
                 _optional("currency", "text"),

@@ -1,6 +1,6 @@
 """Everything that differs between engines. Nothing outside this package names one."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -45,8 +45,10 @@ class Warehouse(Protocol):
     def masking(self, key: bytes) -> AbstractContextManager[None]:
         """Make pseudonyms with the key while it lasts."""
 
-    def land(self, file: ExportFile, zone: str) -> "Landed":
-        """Read a table of the export into its raw table, within `masking`."""
+    def land(self, file: ExportFile, zone: str, forgotten: Collection[int] = ()) -> "Landed":
+        """Read a table of the export into its raw table, within `masking`; of the users whose ids
+        are `forgotten`, nothing gets in.
+        """
 
     def empty(self, source: Source) -> Table:
         """The raw table of a source that the export does not have."""
@@ -65,6 +67,9 @@ class Warehouse(Protocol):
         works on it in the meantime, beside the run.
         """
 
+    def kept(self, name: str) -> Table | None:
+        """The rows of a table of `quality` that readers see; None if there is no such table."""
+
     def append(self, name: str, rows: Table) -> Table:
         """Add rows to a table of `quality`, which keeps those of earlier runs; gives the new ones,
         and maybe the others.
@@ -73,8 +78,11 @@ class Warehouse(Protocol):
     def comment(self, schema: str, name: str, text: str, columns: Mapping[str, str]) -> None:
         """Say in the warehouse what a table and its columns are."""
 
-    def publish(self) -> None:
-        """Show the run to readers; the run is over."""
+    def publish(self, *, afresh: bool = False) -> None:
+        """Show the run to readers; the run is over.
+
+        `afresh`: no row of a table that is replaced is left in unused room of the files either.
+        """
 
     def publish_quality(self) -> None:
         """Show only what the run recorded in `quality`; the run is over."""

@@ -6,7 +6,7 @@ warehouse, so a reader has the whole old file or the whole new one, whenever the
 """
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,8 @@ from ibis import Table
 from ibis.backends.duckdb import Backend
 from transforms.sources import Source
 
-from flows.errors import InputError, SalesFunnelError
+import duckdb
+from flows.errors import InputError, RunFailedError, SalesFunnelError
 from flows.warehouse import KEPT_SCHEMA, SCHEMAS, Entry, reader
 from flows.warehouse.faults import told_in_short
 from flows.warehouse.file import Lock, fold_in_log, held, replace, state
@@ -106,9 +107,9 @@ class DuckDBWarehouse:
         """Make pseudonyms with the key; it is in the session's memory only."""
         return masking_with(key, self.backend)
 
-    def land(self, file: ExportFile, zone: str) -> Landed:
+    def land(self, file: ExportFile, zone: str, forgotten: Collection[int] = ()) -> Landed:
         """Read a file of the export into a temporary raw table, within `masking`."""
-        return reader.land(self.backend, file, zone)
+        return reader.land(self.backend, file, zone, forgotten)
 
     def empty(self, source: Source) -> Table:
         """The raw table of a source that the export does not have."""
@@ -128,6 +129,12 @@ class DuckDBWarehouse:
     def ask(self, question: Table) -> Callable[[], dict[str, Any]]:
         """The only row of a query, once it is called; the run leaves no processor idle."""
         return partial(read_one, question)
+
+    def kept(self, name: str) -> Table | None:
+        """The rows of a table of `quality`, before this run appends to it."""
+        if name not in self.backend.list_tables(database=KEPT_SCHEMA):
+            return None
+        return self.backend.table(name, database=KEPT_SCHEMA)
 
     def append(self, name: str, rows: Table) -> Table:
         """Add rows to a table of `quality`, which keeps those of earlier runs."""
@@ -158,12 +165,32 @@ class DuckDBWarehouse:
         statements = ["BEGIN", *(comment.sql("duckdb") for comment in comments), "COMMIT"]
         self.backend.raw_sql("; ".join(statements))
 
-    def publish(self) -> None:
-        """Put the run in place of the warehouse; the run is over."""
+    def publish(self, *, afresh: bool = False) -> None:
+        """Put the run in place of the warehouse; the run is over.
+
+        `afresh`: blocks that hold no table are left behind; what was dropped is still in them.
+        """
         with told_in_short(self.path):
+            finished = self._copied_afresh() if afresh else self._building
             self.backend.disconnect()
-            replace(self.path, self._building, self._before)
+            replace(self.path, finished, self._before)
             self._forget_entries()
+
+    def _copied_afresh(self) -> Path:
+        """A new file with all that is in the one of the run: tables, views, macros, comments."""
+        file = self._building.with_name(f"{self._building.name}.afresh")
+        self.backend.attach(file, name="afresh")
+        run = sge.to_identifier(self.backend.current_catalog, quoted=True).sql("duckdb")
+        try:
+            self.backend.raw_sql(f"COPY FROM DATABASE {run} TO afresh")
+        except duckdb.ConstraintException:
+            raise RunFailedError(
+                f"{self.path}: tables of yours in it have foreign keys, and cannot be copied to a"
+                " new file; drop these keys and run again"
+            ) from None
+        self.backend.raw_sql("CHECKPOINT afresh")
+        self.backend.detach("afresh")
+        return file
 
     def publish_quality(self) -> None:
         """Put only what the run recorded in `quality` into the warehouse; the run is over."""

@@ -1,6 +1,6 @@
 """A DuckDB file as the source of an export."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from flows.warehouse.tables import Database
 
 
 @contextmanager
-def opened(url: str, key: bytes) -> Iterator[Database]:
+def opened(url: str, key: bytes, forgotten: Collection[int]) -> Iterator[Database]:
     """The file, to be read.
 
     Raises:
@@ -33,6 +33,6 @@ def opened(url: str, key: bytes) -> Iterator[Database]:
     try:
         backend.raw_sql("SET TimeZone = 'UTC'")
         with masking_with(key, backend):
-            yield Database(str(path), backend, pseudonym, write)
+            yield Database(str(path), backend, pseudonym, write, forgotten)
     finally:
         backend.disconnect()

@@ -1,6 +1,6 @@
 """Where an export comes from: a folder, or tables of a database."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -43,12 +43,13 @@ def is_database(source: str) -> bool:
 
 
 @contextmanager
-def opened_export(source: str, key: bytes) -> Iterator[Export]:
+def opened_export(source: str, key: bytes, forgotten: Collection[int] = ()) -> Iterator[Export]:
     """The tables of an export by name, while it is open; an optional one can be missing.
 
     Args:
         source: a folder, duckdb://PATH?schema=NAME or postgresql://…?schema=NAME.
         key: for pseudonyms; a database masks what is personal itself.
+        forgotten: ids of users; a change that names one does not leave a database with it.
 
     Raises:
         InputError: the source cannot be read, or lacks a table or a column.
@@ -63,11 +64,11 @@ def opened_export(source: str, key: bytes) -> Iterator[Export]:
         from flows.warehouse.postgres.source import opened as opened_postgres
 
         url, schema = schema_of(source, default="public")
-        opened = opened_postgres(url, key)
+        opened = opened_postgres(url, key, forgotten)
     else:
         from flows.warehouse.duckdb_source import opened as opened_duckdb
 
         url, schema = schema_of(source, default="main")
-        opened = opened_duckdb(url, key)
+        opened = opened_duckdb(url, key, forgotten)
     with opened as database:
         yield find_tables(database, schema)

@@ -1,6 +1,6 @@
 """A table of the export, landed: read once, typed, masked, without exact duplicates, counted."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +52,13 @@ def table_names(source: Source) -> tuple[str, ...]:
     return tuple(f"_{part}_{source.name}" for part in ("landed", "hashes", "repeated"))
 
 
-def land_file(reader: Backend, file: ExportFile, zone: str, pseudonym: Pseudonym) -> Landed:
+def land_file(
+    reader: Backend,
+    file: ExportFile,
+    zone: str,
+    pseudonym: Pseudonym,
+    forgotten: Collection[int],
+) -> Landed:
     """Read a file into a table, and find the rows in it that are faulty or there before.
 
     Args:
@@ -60,13 +66,15 @@ def land_file(reader: Backend, file: ExportFile, zone: str, pseudonym: Pseudonym
         file: the file.
         zone: of timestamps without an offset.
         pseudonym: on the reader.
+        forgotten: ids of users of whom nothing is kept; the rows about them are, without them.
 
     Raises:
         InputError: a quote is opened and not closed, so that the rows behind it cannot be told.
     """
     source = file.source
     landed_name, hashes_name, repeated_name = table_names(source)
-    landed = _keep(reader, landed_name, typed(scan(reader, file), file, zone, pseudonym))
+    rows = typed(scan(reader, file), file, zone, pseudonym, forgotten)
+    landed = _keep(reader, landed_name, rows)
     landed = landed.mutate((landed.rowid() + 1).name(SOURCE_ROW))
     misshapen = misshapen_lines(reader, file)
 

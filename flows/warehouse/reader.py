@@ -1,6 +1,6 @@
 """Files into raw tables: what a DuckDB connection does for every warehouse."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 
@@ -36,7 +36,7 @@ def opened() -> Iterator[Backend]:
             backend.disconnect()
 
 
-def land(backend: Backend, file: ExportFile, zone: str) -> Landed:
+def land(backend: Backend, file: ExportFile, zone: str, forgotten: Collection[int]) -> Landed:
     """Read a file of the export into the tables of a raw table, within `masking_with`.
 
     Raises:
@@ -45,7 +45,7 @@ def land(backend: Backend, file: ExportFile, zone: str) -> Landed:
     check_whole(file)
     with told_in_short(file.name):
         try:
-            return land_file(backend, file, zone, pseudonym)
+            return land_file(backend, file, zone, pseudonym, forgotten)
         except (duckdb.OutOfMemoryException, duckdb.IOException):
             raise
         except duckdb.Error as error:

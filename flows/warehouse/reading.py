@@ -20,7 +20,12 @@ from ibis import Table
 from ibis.backends.duckdb import Backend
 from ibis.expr.types import BooleanValue, StringValue, TimestampValue, Value
 from transforms import text as texts
-from transforms.masking.pseudonyms import Pseudonym, masked_columns
+from transforms.masking.pseudonyms import (
+    Pseudonym,
+    is_forgotten,
+    masked_columns,
+    options_without_people,
+)
 from transforms.sources import PERSONAL_KINDS, RAW_COLUMNS, Column, Kind, Source
 from transforms.times import as_utc
 
@@ -37,6 +42,8 @@ FAULTS, ROW_HASH, SOURCE_ROW = "faults", "row_hash", "source_row"
 _QUICK_CASTS: dict[Kind, dt.DataType] = {
     "integer": dt.int64,
     "person_id": dt.int64,
+    "user_id": dt.int64,
+    "owner_id": dt.int64,
     "timestamp": dt.Timestamp(scale=6),
 }
 # Ids have up to 18 digits.
@@ -51,10 +58,10 @@ _BOOLEANS = {
     **dict.fromkeys(("false", "f", "no", "n", "0"), False),
 }
 
+_NOT_WHOLE = "not a whole number of up to 18 digits"
 # Why a value of a kind is rejected; kinds that take any text are not here.
 REASONS: dict[Kind, str] = {
-    "integer": "not a whole number of up to 18 digits",
-    "person_id": "not a whole number of up to 18 digits",
+    **dict.fromkeys(("integer", "person_id", "user_id", "owner_id"), _NOT_WHOLE),
     "number": "not a number",
     "timestamp": "not an ISO timestamp between 1970 and 2199",
     "boolean": "not true or false",
@@ -116,8 +123,14 @@ def scan(connection: Backend, file: ExportFile) -> Table:
     return read.select(**cells).alias(f"_cells_{file.source.name}")
 
 
-def typed(scanned: Table, file: ExportFile, zone: str, pseudonym: Pseudonym) -> Table:
-    """The columns of the raw table, FAULTS and ROW_HASH."""
+def typed(
+    scanned: Table,
+    file: ExportFile,
+    zone: str,
+    pseudonym: Pseudonym,
+    forgotten: Collection[int],
+) -> Table:
+    """The columns of the raw table, FAULTS and ROW_HASH; nothing is left of a forgotten user."""
     source = file.source
     scanned = _with_values(scanned, source, zone)
     found = _faults(scanned, source.columns, file.cells)
@@ -125,8 +138,12 @@ def typed(scanned: Table, file: ExportFile, zone: str, pseudonym: Pseudonym) -> 
     raw = {
         column.name + suffix: value
         for column in source.columns
-        for suffix, value in _raw_columns(scanned, column, file, pseudonym).items()
+        for suffix, value in _raw_columns(scanned, column, file, pseudonym, forgotten).items()
     }
+    for column in source.columns:
+        if column.kind == "person_id" and forgotten:
+            is_kept = ~is_forgotten(scanned[f"{column.name}_value"], forgotten)
+            raw = {name: ibis.ifelse(is_kept, value, None) for name, value in raw.items()}
     made = scanned.select(**raw, **{FAULTS: reduce(add, bits).cast("int64")})
     made = made.alias(f"_typed_{source.name}")
     whole = ibis.struct({name: made[name] for name in raw})
@@ -151,7 +168,7 @@ def _quick(cells: Table, column: Column, zone: str) -> Value:
 def _read(cells: Table, column: Column, zone: str) -> Value:
     cell, quick = cells[column.name], cells[f"{column.name}_quick"]
     match column.kind:
-        case "integer" | "person_id":
+        case "integer" | "person_id" | "user_id" | "owner_id":
             return ibis.ifelse(quick.cast("string") == cell, quick, texts.integer(cell.strip()))
         case "timestamp":
             usual = (quick.cast("string") == cell) & _is_plausible(quick)
@@ -167,7 +184,7 @@ def _read(cells: Table, column: Column, zone: str) -> Value:
 def _within_bounds(cells: Table, column: Column, zone: str) -> Value:
     value = cells[f"{column.name}_read"]
     match column.kind:
-        case "integer" | "person_id":
+        case "integer" | "person_id" | "user_id" | "owner_id":
             return value.between(-_LARGEST_ID, _LARGEST_ID).ifelse(value, None)
         case "timestamp":
             return _is_plausible(value).ifelse(value, None)
@@ -217,17 +234,29 @@ def _is_so(values: Table, column: Column, reason: str) -> BooleanValue:
 
 
 def _raw_columns(
-    values: Table, column: Column, file: ExportFile, pseudonym: Pseudonym
+    values: Table,
+    column: Column,
+    file: ExportFile,
+    pseudonym: Pseudonym,
+    forgotten: Collection[int],
 ) -> dict[str, Value]:
     """The raw columns of a cell by suffix, as `transforms.sources.RAW_COLUMNS` declares them."""
     if column.kind in PERSONAL_KINDS:
         if file.is_masked:
             return {suffix: values[column.name + suffix] for suffix in RAW_COLUMNS[column.kind]}
         field_key = values.changed_field_key if column.kind == "log_value" else None
-        return masked_columns(column.kind, values[column.name], field_key, pseudonym)
+        return masked_columns(column.kind, values[column.name], field_key, pseudonym, forgotten)
     if column.kind == "person_id":
         number = values[f"{column.name}_value"]
         return {"": number, "_pseudonym": pseudonym("user:" + number.cast("string"))}
+    if column.kind == "json":
+        options = values[f"{column.name}_value"]
+        return {"": options_without_people(options, values.field_key)}
+    if column.kind in ("user_id", "owner_id"):
+        number = values[f"{column.name}_value"]
+        is_gone = is_forgotten(number, forgotten)
+        made = {"": ibis.ifelse(is_gone, None, number), "_is_forgotten": is_gone}
+        return {suffix: made[suffix] for suffix in RAW_COLUMNS[column.kind]}
     if column.kind == "text":
         return {"": values[column.name]}
     return {"": values[f"{column.name}_value"]}

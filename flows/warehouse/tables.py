@@ -4,14 +4,14 @@ Their names and columns are found in any case; columns can be typed or text, and
 looked at.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ibis import Table
 from ibis.backends.sql import SQLBackend
 from ibis.expr.types import StringValue
-from transforms.masking.pseudonyms import Pseudonym, masked_columns
+from transforms.masking.pseudonyms import Pseudonym, masked_columns, options_without_people
 from transforms.sources import PERSONAL_KINDS, SOURCES, Source
 
 from flows.errors import InputError
@@ -22,13 +22,15 @@ from flows.warehouse.folder import ExportFile, others
 class Database:
     """A database that an export is read from.
 
-    `pseudonym` is keyed; `write` puts rows into a CSV file with a header.
+    `pseudonym` is keyed; `write` puts rows into a CSV file with a header; of `forgotten` users the
+    change log is to say nothing.
     """
 
     name: str
     backend: SQLBackend
     pseudonym: Pseudonym
     write: Callable[[Table, Path], None]
+    forgotten: Collection[int]
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,11 @@ class DatabaseTable:
                     text[column.name],
                     text.get("changed_field_key"),
                     self.database.pseudonym,
+                    self.database.forgotten,
                 )
                 cells |= {column.name + suffix: value for suffix, value in masked.items()}
+            elif column.kind == "json":
+                cells[column.name] = options_without_people(text[column.name], text["field_key"])
             else:
                 cells[column.name] = text[column.name]
         return cells

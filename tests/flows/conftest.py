@@ -258,6 +258,7 @@ class Sandbox:
             "FUNNEL_WAREHOUSE": f"duckdb://{self.warehouse}",
             "FUNNEL_REPORT": str(self.report),
             "FUNNEL_MASKING_KEY_FILE": str(self.folder / "masking_key"),
+            "FUNNEL_FORGOTTEN_USERS_FILE": str(self.folder / "forgotten_users"),
             "TEST_MARK": self.mark,
         }
         if self.api_url:
@@ -304,6 +305,7 @@ class Sandbox:
     def leftovers(self) -> list[str]:
         """Files of a run that should be gone after it."""
         known = {"home", "prefect", "masking_key", "export", ".sales.duckdb.lock"}
+        known |= {"forgotten_users"}
         known |= {file.name for file in self.outputs()}
         return sorted({file.name for file in self.folder.iterdir()} - known)
 
@@ -378,9 +380,22 @@ class Place:
 
 
 @pytest.fixture(scope="session")
-def new_place() -> type[Place]:
-    """Makes a place for runs that tests share: `new_place(sandbox, url)`."""
+def place_at() -> type[Place]:
+    """Makes a place of a sandbox and the URL of a warehouse: `place_at(sandbox, url)`."""
     return Place
+
+
+@pytest.fixture(scope="session")
+def new_place(request: pytest.FixtureRequest, prefect_server: str) -> Callable[[str, Path], Place]:
+    """Makes a place for runs that tests share: `new_place("duckdb", folder)`."""
+
+    def make(engine: str, folder: Path) -> Place:
+        sandbox = Sandbox(folder, prefect_server)
+        if engine == "duckdb":
+            return Place(sandbox, f"duckdb://{sandbox.warehouse}")
+        return Place(sandbox, request.getfixturevalue("new_database")("shared"))
+
+    return make
 
 
 @pytest.fixture(params=["duckdb", "postgres"])

@@ -157,7 +157,7 @@ class Matrix:
 
 @pytest.fixture(scope="module")
 def matrix(
-    tmp_path_factory, prefect_server_in, new_sandbox, new_place, new_database
+    tmp_path_factory, prefect_server_in, new_sandbox, place_at, new_database
 ) -> Iterator[Matrix]:
     """Both engines, after a run on an export without a fault."""
     folder = tmp_path_factory.mktemp("faults")
@@ -169,7 +169,7 @@ def matrix(
             sandbox = new_sandbox(folder / "left" / name / "sandbox", api_url)
             on_duckdb = f"duckdb://{sandbox.warehouse}"
             url = on_duckdb if name == "duckdb" else new_database("faults")
-            return Engine(stack, sandbox.folder.parent, new_place(sandbox, url))
+            return Engine(stack, sandbox.folder.parent, place_at(sandbox, url))
 
         engines = dict(zip(ENGINES, pool.map(engine, ENGINES), strict=True))
 

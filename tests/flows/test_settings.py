@@ -35,8 +35,10 @@ def test_the_defaults():
         "timezone": "UTC",
         "source_timezone": "UTC",
         "max_rejected_pct": 0.1,
+        "min_deals_per_rep": 1,
         "masking_key": None,
         "masking_key_file": Path(".masking_key"),
+        "forgotten_users_file": Path(".forgotten_users"),
     }
 
 
@@ -50,7 +52,9 @@ def test_the_defaults():
         ("timezone", "Europe/Berlin", "Europe/Berlin"),
         ("source_timezone", "America/New_York", "America/New_York"),
         ("max_rejected_pct", "0", 0),
+        ("min_deals_per_rep", "5", 5),
         ("masking_key_file", "keys/mine", Path("keys/mine")),
+        ("forgotten_users_file", "keys/gone", Path("keys/gone")),
     ],
 )
 def test_every_setting_is_a_variable(monkeypatch, variable, text, value):
@@ -100,6 +104,11 @@ def test_a_time_zone_must_be_known(name, text):
 @pytest.mark.parametrize("text", ["-1", "101", "many", "nan", "inf"])
 def test_the_limit_of_rejected_rows_is_a_percentage(text):
     assert "FUNNEL_MAX_REJECTED_PCT" in complaint(max_rejected_pct=text)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "2.5", "few"])
+def test_the_deals_of_a_rep_who_is_shown_alone_are_a_count(text):
+    assert "FUNNEL_MIN_DEALS_PER_REP" in complaint(min_deals_per_rep=text)
 
 
 def test_a_short_masking_key_is_refused_and_not_quoted(monkeypatch):

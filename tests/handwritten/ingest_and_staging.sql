@@ -209,8 +209,14 @@ FROM collapsed;
 -- greatest is the last, and the others span no time.
 
 CREATE TEMP TABLE owner_spans AS
-SELECT deal_id, user_id, changed_at AS from_at, lead(changed_at, 1, 'infinity') OVER (PARTITION BY deal_id ORDER BY changed_at, user_id) AS to_at
-FROM (SELECT deal_id, changed_at, to_int(new_value) AS user_id FROM staging.stg_deal_changes WHERE changed_field_key = 'user_id')
+FROM (
+    SELECT deal_id, user_id, changed_at AS from_at, lead(changed_at, 1, 'infinity') OVER (PARTITION BY deal_id ORDER BY changed_at, user_id NULLS LAST) AS to_at
+    FROM (
+        SELECT deal_id, changed_at, to_int(new_value) AS user_id, new_value FROM staging.stg_deal_changes
+        WHERE changed_field_key = 'user_id'
+    )
+    WHERE user_id IS NOT NULL OR new_value IS NULL
+)
 WHERE user_id IS NOT NULL;
 
 CREATE TEMP TABLE stage_spans AS

@@ -8,6 +8,8 @@ from transforms.funnel import Funnel
 from transforms.graph import model
 from transforms.times import month
 
+UNASSIGNED = "Unassigned"
+
 
 def dated_and_done(stg_activities: Table) -> Table:
     """The activities that are done, and say when."""
@@ -74,7 +76,7 @@ def rep_sales_rep_performance_monthly(
     )
     named = counted.left_join(stg_users, "user_id")
     unnamed = ibis.ifelse(
-        named.user_id.isnull(), "Unassigned", "Unknown user #" + named.user_id.cast("string")
+        named.user_id.isnull(), UNASSIGNED, "Unknown user #" + named.user_id.cast("string")
     )
     return named.select(
         "month",

@@ -4,13 +4,13 @@ A pseudonym is keyed (HMAC-SHA256, hex): the warehouse supplies it as a function
 must not be part of an expression (it would be in SQL text).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import ibis
-from ibis.expr.types import StringValue
+from ibis.expr.types import BooleanValue, IntegerValue, StringValue
 
 from transforms.sources import Kind
-from transforms.text import WHITE_SPACE, code, folded
+from transforms.text import WHITE_SPACE, code, folded, integer
 
 Pseudonym = Callable[[StringValue], StringValue]
 
@@ -26,7 +26,11 @@ PLAIN_VALUES = {
 
 
 def masked_columns(
-    kind: Kind, value: StringValue, field_key: StringValue | None, pseudonym: Pseudonym
+    kind: Kind,
+    value: StringValue,
+    field_key: StringValue | None,
+    pseudonym: Pseudonym,
+    forgotten: Collection[int],
 ) -> dict[str, StringValue]:
     """The raw columns of a personal value by suffix, as `transforms.sources.RAW_COLUMNS` has them.
 
@@ -35,6 +39,7 @@ def masked_columns(
         value: the personal value.
         field_key: of a log value, the field that was changed.
         pseudonym: the keyed function.
+        forgotten: ids of users of whom nothing is kept.
     """
     text = value.strip().nullif("")
     match kind:
@@ -44,7 +49,7 @@ def masked_columns(
             return {"_hash": email_hash(text, pseudonym)}
         case _:
             assert field_key is not None
-            return {"": masked_log_value(value, field_key, pseudonym)}
+            return {"": masked_log_value(value, field_key, pseudonym, forgotten)}
 
 
 def masked_name(name: StringValue) -> StringValue:
@@ -58,12 +63,34 @@ def email_hash(email: StringValue, pseudonym: Pseudonym) -> StringValue:
 
 
 def masked_log_value(
-    value: StringValue, field_key: StringValue, pseudonym: Pseudonym
+    value: StringValue,
+    field_key: StringValue,
+    pseudonym: Pseudonym,
+    forgotten: Collection[int] = (),
 ) -> StringValue:
-    """Ids and times of the fields we know stay; all else may be personal ("~" and hex)."""
+    """Ids and times of the fields we know stay; all else may be personal ("~" and hex).
+
+    The id of a forgotten user is null, in a field that we do not know too.
+    """
     fields = ((key, value.re_search(plain)) for key, plain in PLAIN_VALUES.items())
     # Most keys are spelled so: that is quicker to see than to make.
     key = ibis.ifelse(field_key.isin(list(PLAIN_VALUES)), field_key, code(field_key))
     is_plain = key.cases(*fields, else_=False)
     masked = "~" + pseudonym(value).substr(0, 16)
-    return ibis.cases((is_plain, value), (value.strip() != "", masked))
+    made = ibis.cases((is_plain, value), (value.strip() != "", masked))
+    if not forgotten:
+        return made
+    others = [known for known in PLAIN_VALUES if known != "user_id"]
+    is_of_other = key.isin(others).fill_null(False)
+    names_one = ~is_of_other & is_forgotten(integer(value.strip()), forgotten)
+    return ibis.ifelse(names_one, None, made)
+
+
+def options_without_people(options: StringValue, field_key: StringValue) -> StringValue:
+    """The options of a field; those of the owner are people, by their names, and do not stay."""
+    return ibis.ifelse(code(field_key) == "user_id", None, options)
+
+
+def is_forgotten(user_id: IntegerValue, forgotten: Collection[int]) -> BooleanValue:
+    """Whether a user is one of whom nothing is kept."""
+    return user_id.isin(list(forgotten)).fill_null(False)

@@ -28,7 +28,7 @@ SUFFIX_LENGTH = 6
     ],
 )
 def stg_users(raw_users: Table) -> Table:
-    """One row per user.
+    """One row per user; of those that are forgotten, a raw row has no id, and none is here.
 
     Columns:
         user_id: id in Pipedrive
@@ -37,7 +37,7 @@ def stg_users(raw_users: Table) -> Table:
         email_hash: keyed hash (HMAC-SHA256, hex) of the lower-cased address
         modified_at: when the user was last changed, UTC
     """
-    users = latest_row(raw_users, "id", changed="modified")
+    users = latest_row(raw_users.filter(raw_users.id.notnull()), "id", changed="modified")
     suffix = users.id_pseudonym.substr(0, SUFFIX_LENGTH)
     shown = ibis.coalesce(users.name_masked, "User")
     sharing = shown.count().over(group_by=[shown, suffix])

@@ -26,6 +26,7 @@ from transforms.graph import model
             lambda changes: (
                 changes.changed_field_key.notin(["stage_id", "user_id"])
                 | text.integer(changes.new_value).notnull()
+                | ((changes.changed_field_key == "user_id") & changes.new_value.isnull())
             ),
             severity="warn",
         ),
@@ -39,7 +40,8 @@ def stg_deal_changes(raw_deal_changes: Table) -> Table:
         changed_at: when, UTC
         changed_field_key: normalised key: add_time, user_id, stage_id, lost_reason or another;
             null where it has no letter or digit
-        new_value: ids and times of these four fields, as text; all else as its pseudonym ("~…")
+        new_value: ids and times of these four fields, as text; all else as its pseudonym ("~…");
+            null in place of the id of a user who is forgotten
     """
     return raw_deal_changes.select(
         deal_id=raw_deal_changes.deal_id,

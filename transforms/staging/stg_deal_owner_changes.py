@@ -20,16 +20,16 @@ def stg_deal_owner_changes(stg_deal_changes: Table) -> Table:
     """One row per change of the owner of a deal.
 
     Of two changes at the same time, the one to the greater user_id counts as the later; the other
-    lasts no time.
+    lasts no time. A change to nobody ends the time of the owner, and is not here itself.
 
     Columns:
         deal_id: the deal
         user_id: the new owner
         owned_from: when the deal came to them, UTC
-        owned_until: when it went to the next owner, UTC; null for the current one
+        owned_until: when it went to the next owner or to nobody, UTC; null for the current one
     """
-    changes = changes_to_ids(stg_deal_changes, "user_id", "user_id")
-    return changes.select(
+    changes = changes_to_ids(stg_deal_changes, "user_id", "user_id", or_none=True)
+    spans = changes.select(
         "deal_id",
         "user_id",
         owned_from="at",
@@ -37,3 +37,4 @@ def stg_deal_owner_changes(stg_deal_changes: Table) -> Table:
         .lead()
         .over(group_by=changes.deal_id, order_by=[changes["at"], changes.user_id]),
     )
+    return spans.filter(spans.user_id.notnull())

@@ -55,7 +55,7 @@ def stg_deals(
     Columns:
         deal_id: id in Pipedrive; a reused id is one deal here
         created_at: first add_time change, UTC
-        user_id: current owner: the latest user_id change
+        user_id: current owner: the latest user_id change; null if that is to nobody, or forgotten
         stage_id: current stage: the latest stage_id change
         status: won, lost or open; the deals table's own, else derived (README, definitions)
         closed_at: when it was last lost, or first won; null while open
@@ -110,7 +110,12 @@ def stg_deals(
     return both.select(
         deal_id=ibis.coalesce(both.deal_id, both.deal_id_right),
         created_at=ibis.coalesce(both.add_time, both.added_at),
-        user_id=ibis.coalesce(both.user_id, both.last_user_id),
+        # In place of an owner who is forgotten there is not the one before.
+        user_id=ibis.ifelse(
+            both.user_id_is_forgotten.fill_null(False),
+            None,
+            ibis.coalesce(both.user_id, both.last_user_id),
+        ),
         stage_id=ibis.coalesce(both.stage_id, both.last_stage_id),
         status=both.status,
         closed_at=ibis.cases(

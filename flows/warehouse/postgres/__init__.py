@@ -6,7 +6,7 @@ whole new one, whenever the run is killed. Files are read, typed and masked by a
 and copied over: no unmasked value gets to the server.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -114,9 +114,9 @@ class PostgresWarehouse:
         """Make pseudonyms with the key; it is in the memory of this process only."""
         return masking_with(key, self._reader)
 
-    def land(self, file: ExportFile, zone: str) -> Landed:
+    def land(self, file: ExportFile, zone: str, forgotten: Collection[int] = ()) -> Landed:
         """Read a file of the export and copy its raw table over, within `masking`."""
-        landed = reader.land(self._reader, file, zone)
+        landed = reader.land(self._reader, file, zone, forgotten)
         source = file.source
         raw = self._copy(source.raw_name, landed.raw, source.raw_schema)
         reader.forget(self._reader, source)
@@ -140,6 +140,12 @@ class PostgresWarehouse:
         """The only row of a query, which a session of its own answers beside the run."""
         return self._ask(self.backend.compile(question))
 
+    def kept(self, name: str) -> Table | None:
+        """The rows of a table of `quality` that readers see."""
+        if name not in self.backend.list_tables(database=KEPT_SCHEMA):
+            return None
+        return self.backend.table(name, database=KEPT_SCHEMA)
+
     def append(self, name: str, rows: Table) -> Table:
         """Add rows to a table of `quality`, which keeps those of earlier runs."""
         return self._make(Candidate(KEPT_SCHEMA, name, (), keeps_rows=True), rows)
@@ -152,10 +158,14 @@ class PostgresWarehouse:
         """Say in the warehouse what a table and its columns are, once it is published."""
         self._candidates[name].said, self._candidates[name].said_of = text, columns
 
-    def publish(self) -> None:
-        """Show the run to readers; the run is over."""
+    def publish(self, *, afresh: bool = False) -> None:
+        """Show the run to readers; the run is over.
+
+        `afresh`: the files of tables whose rows are replaced are given up; rows that are deleted
+        would stay in them for a while.
+        """
         with told_in_short(self.name):
-            publish(self._session, list(self._candidates.values()))
+            publish(self._session, list(self._candidates.values()), afresh=afresh)
 
     def publish_quality(self) -> None:
         """Show only what the run recorded in `quality`; the run is over."""

@@ -4,6 +4,9 @@ Tables of `marts` and `quality` stay where they are: rows that changed are delet
 which no reader waits for, and which a reader sees all at once. Those of `staging` and
 `intermediate` are large, and change places with the new ones; where a view or a reader stands in
 the way, their rows are replaced too.
+
+Deleted rows stay in the files of a table for a while. Where they must not, as when a person is
+forgotten, the tables are truncated, which gives them new files; for that, readers have to let go.
 """
 
 import time
@@ -96,11 +99,13 @@ def sweep(session: Session, schemas: Sequence[str]) -> None:
             cursor.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(schema, table)))
 
 
-def publish(session: Session, candidates: Sequence[Candidate]) -> None:
+def publish(session: Session, candidates: Sequence[Candidate], *, afresh: bool = False) -> None:
     """Put all candidates in their place, in one transaction; then refresh the statistics.
 
+    `afresh`: rows that are replaced do not stay in the files.
+
     Raises:
-        RunFailedError: columns changed, and readers did not let go of the table.
+        RunFailedError: columns changed, or it is `afresh`, and readers did not let go of the table.
     """
     with session.cursor() as cursor:
         for candidate in candidates:
@@ -109,13 +114,13 @@ def publish(session: Session, candidates: Sequence[Candidate]) -> None:
         for pause in (*PAUSES_SECONDS, None):
             cursor.execute("BEGIN")
             try:
-                copied = _publish(cursor, candidates)
+                copied = _publish(cursor, candidates, afresh)
                 forget_entries(cursor)
             except errors.LockNotAvailable:
                 cursor.execute("ROLLBACK")
                 if pause is None:
                     raise RunFailedError(
-                        "the columns of a table change, and somebody reads it; run again later"
+                        "a table must be made anew, and somebody reads it; run again later"
                     ) from None
                 time.sleep(pause)
             except BaseException:
@@ -131,7 +136,7 @@ def publish(session: Session, candidates: Sequence[Candidate]) -> None:
                 cursor.execute(sql.SQL("VACUUM (ANALYZE) {}").format(candidate.place))
 
 
-def _publish(cursor: Cursor, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
+def _publish(cursor: Cursor, candidates: Sequence[Candidate], afresh: bool) -> Sequence[Candidate]:
     """Put them in their place; gives those whose rows were copied."""
     copied = []
     made = [  # first, because a reader can be in the way
@@ -141,6 +146,10 @@ def _publish(cursor: Cursor, candidates: Sequence[Candidate]) -> Sequence[Candid
         if candidate.stays or not _changed_places(cursor, candidate):
             if not candidate.stays:
                 _fit(cursor, candidate)
+            if afresh and not candidate.keeps_rows:
+                cursor.execute(SHORT_WAIT)
+                cursor.execute(sql.SQL("TRUNCATE {}").format(candidate.place))
+                cursor.execute(USUAL_WAIT)
             _copy_rows(cursor, candidate)
             copied.append(candidate)
         if candidate in made:  # with its rows in it: that is quicker

@@ -5,7 +5,7 @@ is a setting of the session, given when it is opened: it is in no statement and 
 so in no log of the server.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -61,7 +61,7 @@ def pseudonym(text: StringValue) -> StringValue:
 
 
 @contextmanager
-def opened(url: str, key: bytes) -> Iterator[Database]:
+def opened(url: str, key: bytes, forgotten: Collection[int]) -> Iterator[Database]:
     """The database, to be read; all its tables as of one moment.
 
     Raises:
@@ -84,4 +84,4 @@ def opened(url: str, key: bytes) -> Iterator[Database]:
             with told_in_short(name), session.cursor() as cursor, file.open("wb") as stream:
                 cursor.copy_expert(statement, stream)
 
-        yield Database(name, backend, pseudonym, write)
+        yield Database(name, backend, pseudonym, write, forgotten)

@@ -13,7 +13,7 @@ import ibis
 import pyarrow as pa
 import pytest
 
-from flows.errors import InputError, WarehouseBusyError
+from flows.errors import InputError, RunFailedError, WarehouseBusyError
 from flows.warehouse import open_warehouse
 from flows.warehouse.duckdb import DuckDBWarehouse
 from flows.warehouse.masking import pseudonym
@@ -375,6 +375,69 @@ def test_tables_and_views_of_people_survive(published):
     assert query(published, "SELECT n FROM mine.doubled") == [4]
     assert query(published, "SELECT n FROM marts.tripled") == [6]
     assert query(published, "SELECT twice(4)") == [8]
+
+
+def in_new_file(path: Path, *, afresh: bool) -> bytes:
+    """The file after a run that leaves out a large table of the run before."""
+    with running(path) as warehouse:
+        # Stored as they are, so that they can be found.
+        warehouse.backend.raw_sql("PRAGMA force_compression = 'uncompressed'")
+        names = [f"Zebulonius {n}" for n in range(100_000)]
+        warehouse.build("staging", "stg_users", pa.table({"name": names}))
+        warehouse.publish()
+    assert b"Zebulonius" in path.read_bytes()
+    change(path, "CREATE TABLE behind_it AS SELECT random() FROM range(300_000)")
+    with running(path) as warehouse:
+        warehouse.build("marts", "numbers", pa.table({"n": [3]}))
+        warehouse.publish(afresh=afresh)
+    assert query(path, "SELECT n FROM marts.numbers") == [3]
+    return path.read_bytes()
+
+
+def test_what_was_in_a_table_stays_in_unused_blocks(published):
+    assert b"Zebulonius" in in_new_file(published, afresh=False)
+
+
+def test_of_what_was_in_a_table_nothing_is_in_a_file_that_is_made_afresh(published):
+    assert b"Zebulonius" not in in_new_file(published, afresh=True)
+
+
+def test_what_people_keep_is_in_a_file_that_is_made_afresh(published):
+    change(
+        published,
+        "CREATE SCHEMA mine",
+        "CREATE TABLE mine.notes AS SELECT 'kept' AS note",
+        "COMMENT ON TABLE mine.notes IS 'said'",
+        "CREATE UNIQUE INDEX one ON mine.notes (note)",
+        "CREATE VIEW mine.doubled AS SELECT n * 2 AS n FROM marts.numbers",
+        "CREATE VIEW mine.broken AS SELECT n FROM marts.numbers",
+        "CREATE MACRO mine.tripled(n) AS n * 3",
+    )
+    with running(published) as warehouse:
+        warehouse.build("marts", "numbers", pa.table({"n": [2]}))
+        warehouse.publish(afresh=True)
+    assert query(published, "SELECT note FROM mine.notes") == ["kept"]
+    assert query(published, "SELECT mine.tripled(n) FROM mine.doubled") == [12]
+    assert query(published, "SELECT index_name FROM duckdb_indexes()") == ["one"]
+    said = "SELECT comment FROM duckdb_tables() WHERE table_name = 'notes'"
+    assert query(published, said) == ["said"]
+    assert query(published, "SELECT run_id FROM quality.runs") == ["first"]
+    assert files(published) == ["sales.duckdb"]
+
+
+def test_foreign_keys_of_people_are_named_as_what_stands_in_the_way(published):
+    change(
+        published,
+        "CREATE TABLE parent (n INTEGER PRIMARY KEY)",
+        "CREATE TABLE child (n INTEGER REFERENCES parent (n))",
+        "INSERT INTO parent VALUES (1)",
+        "INSERT INTO child VALUES (1)",
+    )
+    before = published.read_bytes()
+    with running(published) as warehouse, pytest.raises(RunFailedError, match="foreign keys"):
+        warehouse.publish(afresh=True)
+    assert published.read_bytes() == before
+    assert files(published) == ["sales.duckdb"]
 
 
 def test_earlier_runs_stay_in_quality(published):

@@ -325,6 +325,49 @@ def test_numbers_and_times_of_the_change_log_stay_and_text_does_not(land):
     assert all(text[0] == "~" and len(text) == 17 for text in (masked, other))
 
 
+def test_the_options_of_the_owner_are_people_and_do_not_stay(land):
+    landed = land(
+        "fields",
+        """
+        id,field_key,name,field_value_options
+        1,User-ID,Owner,"[{""id"": 1, ""label"": ""Ada Byron""}]"
+        2,lost_reason,Lost reason,"[{""id"": 1, ""label"": ""Price""}]"
+        """,
+    )
+    owner, reason = (
+        row["field_value_options"] for row in rows(landed, "id", "field_value_options")
+    )
+    assert owner is None
+    assert "Price" in reason
+
+
+def test_of_users_who_are_forgotten_nothing_is_read(warehouse, export):
+    files = find_export(
+        export(
+            users="id,name,email,modified\n5,Ada Byron,a@b.c,2024-01-01\n6,Bo Li,b@b.c,\n",
+            activity=ACTIVITY + "1,meeting,5,7,True,\n2,meeting,6,7,True,\n",
+            deals="deal_id,status,user_id\n7,open,5\n8,open,6\n9,open,\n",
+        )
+    )
+    landed = {
+        name: warehouse.land(files[name], "UTC", forgotten=[5])
+        for name in ("users", "activity", "deals")
+    }
+    gone, kept = landed["users"].raw.order_by("source_row").to_pyarrow().to_pylist()
+    assert set(gone.values()) == {None, 1}
+    assert kept["id"] == 6
+    assert [
+        row["assigned_to_user"]
+        for row in rows(landed["activity"], "activity_id", "assigned_to_user")
+    ] == [None, 6]
+    assert rows(landed["deals"], "deal_id", "user_id", "user_id_is_forgotten") == [
+        {"deal_id": 7, "user_id": None, "user_id_is_forgotten": True},
+        {"deal_id": 8, "user_id": 6, "user_id_is_forgotten": False},
+        {"deal_id": 9, "user_id": None, "user_id_is_forgotten": False},
+    ]
+    assert all(table.rows_loaded == table.rows_read for table in landed.values())
+
+
 # Rejected rows
 
 

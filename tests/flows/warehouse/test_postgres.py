@@ -47,14 +47,14 @@ def rows_of(warehouse: PostgresWarehouse, **values: int) -> Table:
     return warehouse.table_of([values], dict.fromkeys(values, "int64"))
 
 
-def publish(url: str, **values: int) -> None:
+def publish(url: str, *, afresh: bool = False, **values: int) -> None:
     """A run with a table in each layer and a row of quality."""
     warehouse = PostgresWarehouse(url)
     with warehouse.held(), warehouse.run():
         for schema, name in (("staging", "stg_a"), ("marts", "rep_a"), ("marts", "rep_b")):
             warehouse.build(schema, name, rows_of(warehouse, **values), key=[*values][:1])
         warehouse.append("runs", rows_of(warehouse, **values))
-        warehouse.publish()
+        warehouse.publish(afresh=afresh)
 
 
 def fails(url: str) -> SalesFunnelError:
@@ -313,6 +313,31 @@ def test_a_reader_of_a_table_whose_columns_change_is_waited_for(url, query, monk
         assert cursor.fetchall() == [(1,)]
     publish(url, n=2, new=3)
     assert query("SELECT n + new FROM marts.rep_a") == [5]
+
+
+def test_a_reader_of_a_table_that_is_made_afresh_is_waited_for(url, query, monkeypatch):
+    publish(url, n=1)
+    monkeypatch.setattr("flows.warehouse.postgres.publishing.PAUSES_SECONDS", (0.1, 0.1))
+    with closing(psycopg2.connect(url)) as reader, reader.cursor() as cursor:
+        cursor.execute("SELECT n FROM marts.rep_b")
+        with pytest.raises(RunFailedError, match="somebody reads it"):
+            publish(url, n=2, afresh=True)
+        cursor.execute("SELECT n FROM marts.rep_a")
+        assert cursor.fetchall() == [(1,)]
+    publish(url, n=2, afresh=True)
+    assert query("SELECT n FROM marts.rep_a") == [2]
+
+
+def test_a_table_that_is_made_afresh_has_a_new_file_and_its_keys_and_views(url, query):
+    publish(url, n=1)
+    query("CREATE VIEW public.mine AS SELECT n FROM marts.rep_a")
+    query("CREATE VIEW public.other AS SELECT n FROM staging.stg_a")
+    file = "SELECT pg_relation_filepath('{}')"
+    tables = ("marts.rep_a", "staging.stg_a")
+    before = [query(file.format(name)) for name in tables]
+    publish(url, n=2, afresh=True)
+    assert all(query(file.format(n)) != b for n, b in zip(tables, before, strict=True))
+    assert query("SELECT n FROM public.mine UNION ALL SELECT n FROM public.other") == [2, 2]
 
 
 def test_readers_always_see_one_run_and_none_fails(url):

@@ -214,6 +214,44 @@ def test_a_key_of_any_length_gives_the_hmac(place, tmp_path, key):
     assert hmac.new(key, "Łukasz".encode(), "sha256").hexdigest() in file.path.read_text()
 
 
+def test_the_options_of_the_owner_are_people_and_do_not_leave_the_database(place, tmp_path):
+    options = '[{"id": 1, "label": "Zebulonius"}]'
+    place.run(
+        f"INSERT INTO raw.fields VALUES ('1', 'User ID', 'Owner', '{options}'),"
+        f" ('2', 'lost_reason', 'Reason', '{options}')"
+    )
+    with opened_export(source_of(place), KEY) as export:
+        owner, reason = export["fields"].on_disk(tmp_path).path.read_text().splitlines()[1:]
+    assert "Zebulonius" in reason
+    assert owner == "1,User ID,Owner,"
+
+
+def test_a_change_to_somebody_forgotten_does_not_leave_the_database(place, tmp_path):
+    place.run(
+        "INSERT INTO raw.deal_changes (changed_field_key, new_value) VALUES"
+        " ('user_id', '5'), ('user_id', '7'), ('creator_id', '5'), ('stage_id', '5')"
+    )
+    with opened_export(source_of(place), KEY, forgotten=[5]) as export:
+        file = export["deal_changes"].on_disk(tmp_path)
+    found = [line.rpartition(",")[2] for line in file.path.read_text().splitlines()[1:]]
+    assert found == ["", "7", "", "5"]
+
+
+def test_of_somebody_forgotten_a_database_has_a_row_without_values(place, tmp_path):
+    place.run(
+        "INSERT INTO raw.users VALUES ('5', 'Ada', 'a@b.c', NULL), ('7', 'Bo', 'b@b.c', NULL)"
+    )
+    warehouse = DuckDBWarehouse(tmp_path / "sales.duckdb")
+    with opened_export(source_of(place), KEY, forgotten=[5]) as export:
+        file = export["users"].on_disk(tmp_path)
+    with warehouse.held(), warehouse.run(), warehouse.masking(KEY):
+        landed = warehouse.land(file, "UTC", forgotten=[5])
+        found = sorted(read(landed.raw).to_pylist(), key=lambda row: row["source_row"])
+    assert set(found[0].values()) == {None, 1}
+    assert found[1]["id"] == 7
+    assert (landed.rows_read, landed.rows_loaded) == (2, 2)
+
+
 # What is refused
 
 

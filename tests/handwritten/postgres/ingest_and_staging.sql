@@ -277,8 +277,14 @@ ANALYZE staging.stg_deal_changes, staging.stg_activities;
 -- greatest is the last, and the others span no time.
 
 CREATE UNLOGGED TABLE staging.owner_spans AS
-SELECT deal_id, user_id, changed_at AS from_at, lead(changed_at, 1, 'infinity') OVER (PARTITION BY deal_id ORDER BY changed_at, user_id) AS to_at
-FROM (SELECT deal_id, changed_at, pg_temp.masked_id(new_value) AS user_id FROM staging.stg_deal_changes WHERE changed_field_key = 'user_id' OFFSET '0') owners
+SELECT * FROM (
+    SELECT deal_id, user_id, changed_at AS from_at, lead(changed_at, 1, 'infinity') OVER (PARTITION BY deal_id ORDER BY changed_at, user_id) AS to_at
+    FROM (
+        SELECT deal_id, changed_at, pg_temp.masked_id(new_value) AS user_id, new_value FROM staging.stg_deal_changes
+        WHERE changed_field_key = 'user_id' OFFSET '0'
+    ) owners
+    WHERE user_id IS NOT NULL OR new_value IS NULL
+) spans
 WHERE user_id IS NOT NULL;
 
 CREATE UNLOGGED TABLE staging.stage_spans AS

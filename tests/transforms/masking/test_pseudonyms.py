@@ -95,3 +95,21 @@ def test_all_else_of_the_log_becomes_a_short_pseudonym(applied, field_key, value
 
 def test_no_value_of_the_log_is_none(applied):
     assert applied(of("stage_id"), [None, "", " "]) == [None] * 3
+
+
+@pytest.mark.parametrize("field_key", ["user_id", "User ID", "creator_user_id", "title"])
+def test_the_id_of_somebody_forgotten_is_not_in_the_log(applied, field_key):
+    def mask(text):
+        return masked_log_value(text, ibis.literal(field_key), pseudonym, forgotten=[5, 6])
+
+    values = ["5", "6.0", " 5 ", "+5", "005"]
+    assert applied(mask, values) == [None] * len(values)
+    assert None not in applied(mask, ["7", "55", "5 6", "x5"])
+
+
+@pytest.mark.parametrize(("field_key", "value"), [("stage_id", "5"), ("lost_reason", "5")])
+def test_an_equal_id_of_something_else_stays_in_the_log(applied, field_key, value):
+    def mask(text):
+        return masked_log_value(text, ibis.literal(field_key), pseudonym, forgotten=[5])
+
+    assert applied(mask, [value]) == [value]

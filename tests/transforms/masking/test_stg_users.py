@@ -101,3 +101,15 @@ def test_users_who_share_an_address_all_stay(run):
             3  | -
         """,
     ) == [(1, "beef"), (2, "beef"), (3, None)]
+
+
+def test_a_row_without_an_id_is_of_somebody_forgotten_and_no_user(run):
+    assert run(
+        "stg_users",
+        "user_id",
+        raw_users="""
+            id | id_pseudonym | name_masked | source_row
+            1  | 0a1b2c3d     | J***        | 1
+            -  | -            | -           | 2
+        """,
+    ) == [(1,)]

@@ -284,6 +284,23 @@ def test_the_deals_table_wins_where_it_has_a_value(run):
     ) == [(datetime(2023, 1, 1), 4, 6, "lost", datetime(2024, 9, 9))]
 
 
+def test_in_place_of_an_owner_who_is_forgotten_there_is_not_the_one_of_the_log(run):
+    assert deals(
+        run,
+        "deal_id, user_id",
+        stg_deal_changes="""
+            deal_id | changed_at       | changed_field_key | new_value
+            1       | 2024-01-01 00:00 | user_id           | 3
+            2       | 2024-01-01 00:00 | user_id           | 3
+        """,
+        raw_deals="""
+            deal_id | user_id | user_id_is_forgotten
+            1       | -       | true
+            2       | -       | false
+        """,
+    ) == [(1, None), (2, 3)]
+
+
 def test_the_log_fills_what_the_deals_table_leaves_empty(run):
     assert deals(
         run,

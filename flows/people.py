@@ -1,0 +1,95 @@
+"""The people of the warehouse: who is forgotten, and when it shows others than before.
+
+The ids of those who are forgotten are in a file, beside the masking key: without them, nobody could
+tell whom the next export must not bring back.
+"""
+
+import hmac
+from collections.abc import Collection
+from typing import Any
+
+import ibis
+
+from flows.errors import InputError, of_file
+from flows.private_file import check_private, write_whole
+from flows.settings import Settings
+from flows.warehouse import Warehouse
+from flows.warehouse.rows import read
+
+LARGEST_ID = 10**18 - 1
+
+
+def forgotten_users(settings: Settings) -> frozenset[int]:
+    """The ids of users of whom nothing is kept; without the file, there are none.
+
+    Raises:
+        InputError: the file cannot be read, others can read it, or a line of it is no id.
+    """
+    file = settings.forgotten_users_file
+    try:
+        if not file.exists():
+            return frozenset()
+        check_private(file, "who is forgotten")
+        lines = file.read_text(encoding="ascii").splitlines()
+    except OSError as error:
+        raise of_file(file, error, "cannot read who is forgotten") from None
+    except UnicodeError:
+        raise InputError(f"{file}: not a list of user ids, one to a line") from None
+    for number, line in enumerate(lines, 1):
+        if line.strip() and not line.strip().isdecimal():
+            raise InputError(f"{file}: line {number}: not a user id, a whole number")
+    return frozenset(int(line) for line in lines if line.strip())
+
+
+def forget(settings: Settings, user_id: int) -> None:
+    """Let every run from now on keep nothing of a user.
+
+    Raises:
+        InputError: the file cannot be used.
+    """
+    ids = sorted(forgotten_users(settings) | {user_id})
+    file = settings.forgotten_users_file
+    try:
+        write_whole(file.resolve(), "".join(f"{each}\n" for each in ids).encode())
+    except OSError as error:
+        raise of_file(file, error, "cannot write who is forgotten") from None
+
+
+def fingerprint(key: bytes, forgotten: Collection[int]) -> str:
+    """Another one means that people have other pseudonyms, or that others are forgotten."""
+    text = " ".join(["forgotten users:", *map(str, sorted(forgotten))])
+    return hmac.new(key, text.encode(), "sha256").hexdigest()
+
+
+def are_others_than_before(
+    warehouse: Warehouse, people: str, settings: Settings, forgotten: Collection[int]
+) -> bool:
+    """Whether the warehouse holds people of another fingerprint.
+
+    Raises:
+        InputError: users are forgotten there, and the file that says who is missing.
+    """
+    before = _last_published(warehouse)
+    if before is None:
+        return False
+    count, file = before["users_forgotten"], settings.forgotten_users_file
+    if count and not forgotten and not file.exists():
+        raise InputError(
+            f"{file}: is missing, and of {count} users nothing must be kept; restore it (an empty"
+            " file, with mode 600, takes them back)"
+        )
+    return bool(before["people_fingerprint"] != people)
+
+
+def _last_published(warehouse: Warehouse) -> dict[str, Any] | None:
+    """What is known of the people of the run that readers see, if there is one."""
+    runs = warehouse.kept("runs")
+    if runs is None:
+        return None
+    # A version of the project that did not know of them yet left no such columns.
+    known = {"people_fingerprint": "string", "users_forgotten": "int64"}
+    runs = runs.mutate(
+        **{name: ibis.null(dtype) for name, dtype in known.items() if name not in runs.columns}
+    )
+    published = runs.filter(runs.status == "published").order_by(runs.finished_at.desc()).limit(1)
+    return next(iter(read(published.select(*known)).to_pylist()), None)

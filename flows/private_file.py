@@ -1,0 +1,32 @@
+"""Files that are for their owner only."""
+
+import os
+import stat
+from pathlib import Path
+
+from flows.errors import InputError
+
+
+def check_private(file: Path, what: str) -> None:
+    """See that nobody else can read a file.
+
+    Raises:
+        InputError: others can.
+    """
+    if stat.S_IMODE(file.stat().st_mode) & 0o077:
+        raise InputError(f"{file}: others can read {what}; run: chmod 600 {file}")
+
+
+def write_whole(file: Path, content: bytes) -> None:
+    """Write a file for its owner only: whenever this is stopped, it is the old or the new one."""
+    fresh = file.with_name(f"{file.name}.{os.getpid()}")
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        with open(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(fresh, file)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
