@@ -332,17 +332,26 @@ CASES = [
     Case(
         "rows that share a key, in activity and deal_changes",
         with_lines("activity.csv", "3,sc_2,1,7,False,2024-01-09 09:00:00")
-        | with_lines("deal_changes.csv", "8,2024-02-03 08:00:00,title,Quixote"),
+        | with_lines(
+            "deal_changes.csv",
+            "8,2024-02-02 08:00:00,stage_id,2",
+            "8,2024-02-02 08:00:00,user_id,1",
+            "7,2024-02-01 08:00:00,lost_reason,1.0",
+        ),
         happens="all are kept",
         warns=frozenset(
             {
                 "stg_activities: unique(activity_id)",
-                "stg_deal_changes: unique(deal_id, changed_at, changed_field_key)",
+                "stg_deal_stage_changes: one_change_at_a_time",
+                "stg_deal_owner_changes: one_change_at_a_time",
+                "int_deal_losses: unique(deal_id, lost_at)",
             }
         ),
         query="SELECT (SELECT count(*) FROM staging.stg_activities WHERE activity_id = 3),"
-        " (SELECT count(*) FROM staging.stg_deal_changes WHERE changed_field_key = 'title')",
-        finds=[(2, 2)],
+        " (SELECT count(*) FROM staging.stg_deal_changes"
+        " WHERE changed_at IN ('2024-02-01 08:00', '2024-02-02 08:00'))",
+        finds=[(2, 7)],
+        changes_marts=True,
     ),
     Case(
         "rows that share a key, in users, stages, activity_types, fields and deals",

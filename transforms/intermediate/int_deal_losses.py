@@ -4,7 +4,7 @@ import ibis
 from ibis import Table
 
 from transforms import text
-from transforms.checks import not_null, references, rule
+from transforms.checks import not_null, references, rule, unique
 from transforms.graph import model
 from transforms.timeline import at_the_time
 
@@ -24,6 +24,7 @@ UNKNOWN_REASON = "Unknown reason"
         not_null("lost_at"),
         not_null("lost_reason_label"),
         references("deal_id", "stg_deals.deal_id"),
+        unique("deal_id", "lost_at", severity="warn"),
         not_null("lost_reason_id", severity="warn"),
         rule(
             "reason_is_an_option",

@@ -2,7 +2,7 @@
 
 from ibis import Table
 
-from transforms.checks import not_null
+from transforms.checks import not_null, rule
 from transforms.graph import model
 from transforms.timeline import changes_to_ids
 
@@ -14,7 +14,18 @@ from transforms.timeline import changes_to_ids
         "owned_from": "timestamp(6)",
         "owned_until": "timestamp(6)",
     },
-    checks=[not_null("deal_id"), not_null("user_id"), not_null("owned_from")],
+    checks=[
+        not_null("deal_id"),
+        not_null("user_id"),
+        not_null("owned_from"),
+        rule(
+            "one_change_at_a_time",
+            lambda changes: (
+                changes.owned_until.isnull() | (changes.owned_from < changes.owned_until)
+            ),
+            severity="warn",
+        ),
+    ],
 )
 def stg_deal_owner_changes(stg_deal_changes: Table) -> Table:
     """One row per change of the owner of a deal.

@@ -3,7 +3,7 @@
 import ibis
 from ibis import Table
 
-from transforms.checks import not_null
+from transforms.checks import not_null, rule
 from transforms.graph import model
 from transforms.timeline import changes_to_ids
 
@@ -18,7 +18,17 @@ from transforms.timeline import changes_to_ids
         "next_stage_id": "int64",
         "next_entered_at": "timestamp(6)",
     },
-    checks=[not_null("stage_id"), not_null("entered_at")],
+    checks=[
+        not_null("stage_id"),
+        not_null("entered_at"),
+        rule(
+            "one_change_at_a_time",
+            lambda changes: (
+                changes.next_entered_at.isnull() | (changes.entered_at < changes.next_entered_at)
+            ),
+            severity="warn",
+        ),
+    ],
 )
 def stg_deal_stage_changes(stg_deal_changes: Table) -> Table:
     """One row per change of the stage of a deal.
