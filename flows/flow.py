@@ -167,10 +167,11 @@ def sales_funnel(
     if dry_run:
         return _show_plan(plan(settings))
     check_export(settings.source)
-    key, forgotten = masking_key(settings), forgotten_users(settings)
     put_key_in_place: Callable[[], None] = _leave_the_key
     with ExitStack() as stack:
         target = held_warehouse(stack, settings.warehouse)
+        # Once nobody else can change them, as a run before this one may have.
+        key, forgotten = masking_key(settings), forgotten_users(settings)
         drawing = report_process(stack)
         if rotate_key:
             key, put_key_in_place = stack.enter_context(fresh_key(settings))

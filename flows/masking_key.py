@@ -72,19 +72,21 @@ def fresh_key(settings: Settings) -> Iterator[tuple[bytes, Callable[[], None]]]:
                 f" place of the old one: {error.strerror}; run rotate-key again"
             ) from None
 
+    key = _new_key()
     try:
-        try:
-            write_whole(beside, _new_key())
-        except OSError as error:
-            raise of_file(beside, error, "cannot write the masking key") from None
-        yield beside.read_bytes().strip(), put_in_place
+        write_whole(beside, key)
+    except OSError as error:
+        raise of_file(beside, error, "cannot write the masking key") from None
+    try:
+        yield key.strip(), put_in_place
     finally:
-        beside.unlink(missing_ok=True)
+        sweep_fresh_key(settings)
 
 
 def sweep_fresh_key(settings: Settings) -> None:
     """Remove the new key of a run that was killed: no warehouse will be made with it."""
-    _beside(settings.masking_key_file.resolve()).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # the next run does it
+        _beside(settings.masking_key_file.resolve()).unlink()
 
 
 def _beside(file: Path) -> Path:

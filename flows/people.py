@@ -16,7 +16,8 @@ from flows.settings import Settings
 from flows.warehouse import Warehouse
 from flows.warehouse.rows import read
 
-LARGEST_ID = 10**18 - 1
+LONGEST_ID = 18
+LARGEST_ID = 10**LONGEST_ID - 1
 
 
 def forgotten_users(settings: Settings) -> frozenset[int]:
@@ -35,10 +36,11 @@ def forgotten_users(settings: Settings) -> frozenset[int]:
         raise of_file(file, error, "cannot read who is forgotten") from None
     except UnicodeError:
         raise InputError(f"{file}: not a list of user ids, one to a line") from None
-    for number, line in enumerate(lines, 1):
-        if line.strip() and not line.strip().isdecimal():
+    ids = [line.strip() for line in lines]
+    for number, text in enumerate(ids, 1):
+        if text and (not text.isdecimal() or len(text) > LONGEST_ID):
             raise InputError(f"{file}: line {number}: not a user id, a whole number")
-    return frozenset(int(line) for line in lines if line.strip())
+    return frozenset(int(text) for text in ids if text)
 
 
 def forget(settings: Settings, user_id: int) -> None:

@@ -62,7 +62,10 @@ class Seen(NamedTuple):
 
 def seen(place, code: int) -> Seen:
     """What a reader finds now."""
-    last = "(SELECT run_id FROM quality.runs ORDER BY finished_at DESC LIMIT 1)"
+    last = (
+        "(SELECT run_id FROM quality.runs WHERE status = 'published'"
+        " ORDER BY finished_at DESC LIMIT 1)"
+    )
     checks = place.query(
         f"SELECT model, check_name, status FROM quality.check_results WHERE run_id = {last}"
     )
@@ -86,11 +89,12 @@ def seen(place, code: int) -> Seen:
 
 
 class Told(NamedTuple):
-    """Before a person is forgotten, right after it, and after a later run; and what is said when
-    the list of those who are forgotten is lost.
+    """Before a person is forgotten; when the command was killed; after the next run, which does
+    it; after the command once more; and what is said when the list of those forgotten is lost.
     """
 
     before: Seen
+    killed: Seen
     after: Seen
     later: Seen
     folder: Path
@@ -111,23 +115,35 @@ def told(request, tmp_path_factory, new_place, small_export) -> Told:
     [[text]] = place.query(
         "SELECT new_value FROM staging.stg_deal_changes WHERE changed_field_key = 'creator_user_id'"
     )
+    forget = ("forget", "--user-id", GONE, "--source", source)
+    with place.start(*forget) as process:
+        assert any(line.startswith("stg_users") for line in process.stderr)
+        process.send_signal(signal.SIGKILL)
+    killed = seen(place, process.returncode)
     with old_rows_are_kept(place.url):
-        forgotten = place.run("forget", "--user-id", GONE, "--source", source)
-    after = seen(place, forgotten.returncode)
-    later = seen(place, place.run("--source", source).returncode)
+        next_run = place.run("--source", source)
+    after = seen(place, next_run.returncode)
+    later = seen(place, place.run(*forget).returncode)
     nowhere = place.sandbox.folder / "nowhere"
     lost = place.run("--source", source, forgotten_users_file=nowhere)
-    return Told(before, after, later, place.sandbox.folder, [*pseudonyms, text], lost)
+    folder = place.sandbox.folder
+    return Told(before, killed, after, later, folder, [*pseudonyms, text], lost)
 
 
 @pytest.fixture(params=["after", "later"])
 def then(request, told) -> Seen:
-    """What there is right after it, and after a later run."""
+    """What there is after the next run, and after the command once more."""
     return getattr(told, request.param)
 
 
 def test_the_runs_ended_well(told):
     assert (told.before.code, told.after.code, told.later.code) == (0, 0, 0)
+
+
+def test_a_command_that_is_killed_leaves_the_old_tables_and_the_next_run_forgets(told):
+    assert told.killed.code == -signal.SIGKILL
+    assert (told.killed.owners, told.killed.report) == (told.before.owners, told.before.report)
+    assert told.after.owners != told.before.owners
 
 
 def test_the_id_is_in_no_cell(told, then):
@@ -199,15 +215,3 @@ def test_without_the_list_no_run_brings_them_back(told):
         f"Error: {told.folder}/nowhere: is missing, and of 1 users nothing must be kept;"
         " restore it (an empty file, with mode 600, takes them back)"
     )
-
-
-def test_a_run_that_is_killed_has_the_next_one_forget(place, small_export):
-    source = small_export(place.sandbox.folder / "export", **TABLES)
-    assert place.run("--source", source).returncode == 0
-    with place.start("forget", "--user-id", GONE, "--source", source) as process:
-        assert any(line.startswith("stg_users") for line in process.stderr)
-        process.send_signal(signal.SIGKILL)
-    assert str(GONE) in cells(place.url)
-    assert place.run("--source", source).returncode == 0
-    assert not any(str(GONE) in cell for cell in cells(place.url))
-    assert str(GONE).encode() not in stored(place.url)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.errors import InputError
-from flows.masking_key import masking_key
+from flows.errors import InputError, RunFailedError
+from flows.masking_key import fresh_key, masking_key, sweep_fresh_key
 from flows.settings import Settings, load_settings
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -131,3 +131,55 @@ def test_the_key_is_in_no_text_of_the_settings(monkeypatch):
     monkeypatch.setenv("FUNNEL_MASKING_KEY", KEY)
     read = load_settings()
     assert not any(KEY in text for text in (repr(read), str(read), read.model_dump_json()))
+
+
+def test_a_new_key_takes_the_place_of_the_old_one_when_it_is_put_there(tmp_path):
+    file = write(tmp_path / "key", KEY)
+    with fresh_key(settings(file)) as (key, put_in_place):
+        assert file.read_text() == KEY
+        put_in_place()
+    assert masking_key(settings(file)) == key != KEY.encode()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert [*tmp_path.iterdir()] == [file]
+
+
+def test_of_a_new_key_that_is_not_put_there_nothing_is_left(tmp_path):
+    file = write(tmp_path / "key", KEY)
+    with pytest.raises(KeyboardInterrupt), fresh_key(settings(file)):
+        raise KeyboardInterrupt
+    assert file.read_text() == KEY
+    assert [*tmp_path.iterdir()] == [file]
+
+
+def test_a_new_key_that_cannot_be_put_there_is_told(tmp_path):
+    file = write(tmp_path / "key", KEY)
+    with fresh_key(settings(file)) as (_, put_in_place):
+        (tmp_path / "key.next").unlink()
+        with pytest.raises(RunFailedError, match="run rotate-key again"):
+            put_in_place()
+    assert file.read_text() == KEY
+
+
+def test_a_new_key_that_cannot_be_written_is_told_before_anything_is_done(tmp_path):
+    file = write(tmp_path / "key", KEY)
+    (tmp_path / "key.next").mkdir()
+    with pytest.raises(InputError, match="cannot write the masking key"), fresh_key(settings(file)):
+        pass
+    assert file.read_text() == KEY
+
+
+def test_a_link_to_the_key_stays_one(tmp_path):
+    file = write(tmp_path / "key", KEY)
+    link = tmp_path / "link"
+    link.symlink_to(file)
+    with fresh_key(settings(link)) as (key, put_in_place):
+        put_in_place()
+    assert link.is_symlink()
+    assert file.read_bytes().strip() == key
+
+
+def test_the_new_key_of_a_run_that_was_killed_is_swept(tmp_path):
+    file = write(tmp_path / "key", KEY)
+    write(tmp_path / "key.next", "0" * 64)
+    sweep_fresh_key(settings(file))
+    assert [*tmp_path.iterdir()] == [file]

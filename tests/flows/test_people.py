@@ -60,7 +60,7 @@ def test_blank_lines_and_other_line_ends_do_not_disturb(settings):
     assert forgotten_users(settings) == {5, 7}
 
 
-@pytest.mark.parametrize("line", ["x", "-5", "5.0", "5 7", "Zebulonius"])
+@pytest.mark.parametrize("line", ["x", "-5", "5.0", "5 7", "Zebulonius", "5" * 19])
 def test_a_line_that_is_no_id_is_named_and_not_quoted(settings, line):
     write(settings, f"5\n{line}\n")
     assert complaint(settings) == "line 2: not a user id, a whole number"
