@@ -30,6 +30,7 @@ from flows.report_process import ReportProcess, report_process
 from flows.run import Run
 from flows.settings import load_settings
 from flows.steps import step
+from flows.unforeseen import told_in_short
 from flows.version import code_version
 from flows.warehouse.address import has_password, shown
 from flows.warehouse.export import check_export, opened_export
@@ -159,10 +160,10 @@ def sales_funnel(
         return _show_plan(plan(settings))
     check_export(settings.source)
     key = masking_key(settings)
-    with ExitStack() as stack:
-        target = held_warehouse(stack, settings.warehouse)
+    with told_in_short("sales-funnel"), ExitStack() as stack:
+        target = held_warehouse(stack, settings)
         drawing = report_process(stack)
-        export = stack.enter_context(opened_export(settings.source, key))
+        export = stack.enter_context(opened_export(settings.source, key, settings.limits))
         folder = Path(stack.enter_context(TemporaryDirectory()))
         stack.enter_context(target.run())
         run = Run(str(flow_run.id), settings, target, export)

@@ -32,6 +32,7 @@ from flows.holding import hold
 from flows.report_process import prepare
 from flows.server import TemporaryServer, is_surely_needed
 from flows.settings import load_settings
+from flows.unforeseen import told_in_short
 from flows.warehouse.address import has_password
 from flows.warehouse.export import check_export
 from flows.warehouse.folder import printable
@@ -77,7 +78,7 @@ def command(quiet: bool, as_json: bool, dry_run: bool, **given: str | None) -> N
     for number in signals.STOPPING:  # nothing is there yet to be tidied up
         signal.signal(number, lambda number, _: os._exit(_stopped(number)))
     try:
-        with ExitStack() as stack:
+        with told_in_short("sales-funnel"), ExitStack() as stack:
             outcome = _run(stack, quiet, dry_run=dry_run, **given)
     except InterruptedRunError:
         sys.exit(_stopped(signals.received[0] if signals.received else signal.SIGTERM))
@@ -108,7 +109,7 @@ def _run(stack: ExitStack, quiet: bool, *, dry_run: bool, **given: str | None) -
 
     settings = load_settings(**given)
     check_export(settings.source)
-    hold(stack, settings.warehouse)
+    hold(stack, settings)
 
     from prefect.settings import (
         PREFECT_API_URL,

@@ -8,7 +8,6 @@ warehouse, so a reader has the whole old file or the whole new one, whenever the
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from flows.warehouse.faults import told_in_short
 from flows.warehouse.file import Lock, fold_in_log, held, replace, state
 from flows.warehouse.folder import ExportFile
 from flows.warehouse.landing import Landed
+from flows.warehouse.limits import USUAL, Limits, keep_within
 from flows.warehouse.masking import masking_with
 from flows.warehouse.rows import read, read_one, table_of
 
@@ -44,8 +44,9 @@ class DuckDBWarehouse:
     backend: Backend
     _lock: Lock
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, limits: Limits = USUAL) -> None:
         self.path = path.resolve()  # a link stays: what it names is replaced
+        self._limits = limits
         self._before: tuple[int, ...] = ()
         self._building = self.path.with_name(f".{self.path.name}.building")
 
@@ -78,6 +79,7 @@ class DuckDBWarehouse:
                     shutil.copyfile(self.path, self._building)
                 self._before = state(self.path)
                 self.backend = ibis.duckdb.connect(str(self._building))
+                keep_within(self.backend, self._limits)
                 self._clear()
             yield
         finally:
@@ -121,16 +123,21 @@ class DuckDBWarehouse:
 
     def build(self, schema: str, name: str, rows: Table, key: Sequence[str] = ()) -> Table:
         """Make a table of the rows, in place of the one of that name; it needs no index."""
-        with told_in_short(f"{schema}.{name}"):
+        with told_in_short(f"{schema}.{name}", self.backend):
             return self.backend.create_table(name, rows, database=schema, overwrite=True)
 
     def ask(self, question: Table) -> Callable[[], dict[str, Any]]:
         """The only row of a query, once it is called; the run leaves no processor idle."""
-        return partial(read_one, question)
+
+        def answer() -> dict[str, Any]:
+            with told_in_short(self.path, self.backend):
+                return read_one(question)
+
+        return answer
 
     def append(self, name: str, rows: Table) -> Table:
         """Add rows to a table of `quality`, which keeps those of earlier runs."""
-        with told_in_short(f"{KEPT_SCHEMA}.{name}"):
+        with told_in_short(f"{KEPT_SCHEMA}.{name}", self.backend):
             if name in self.backend.list_tables(database=KEPT_SCHEMA):
                 kept = self.backend.table(name, database=KEPT_SCHEMA)
                 if kept.columns == rows.columns:

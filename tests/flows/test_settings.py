@@ -37,6 +37,8 @@ def test_the_defaults():
         "max_rejected_pct": 0.1,
         "masking_key": None,
         "masking_key_file": Path(".masking_key"),
+        "memory_limit": None,
+        "temp_limit": None,
     }
 
 
@@ -51,6 +53,8 @@ def test_the_defaults():
         ("source_timezone", "America/New_York", "America/New_York"),
         ("max_rejected_pct", "0", 0),
         ("masking_key_file", "keys/mine", Path("keys/mine")),
+        ("memory_limit", "2GB", 2_000_000_000),
+        ("temp_limit", "1.5 GiB", 1_610_612_736),
     ],
 )
 def test_every_setting_is_a_variable(monkeypatch, variable, text, value):
@@ -100,6 +104,14 @@ def test_a_time_zone_must_be_known(name, text):
 @pytest.mark.parametrize("text", ["-1", "101", "many", "nan", "inf"])
 def test_the_limit_of_rejected_rows_is_a_percentage(text):
     assert "FUNNEL_MAX_REJECTED_PCT" in complaint(max_rejected_pct=text)
+
+
+@pytest.mark.parametrize("text", ["-1", "0", "2", "2 giga", "80%", "GB", "-2GB", "1e3MB", "none"])
+@pytest.mark.parametrize("name", ["memory_limit", "temp_limit"])
+def test_a_limit_is_a_size_with_its_unit(name, text):
+    said = complaint(**{name: text})
+    assert "not a size; write it like 2GB" in said
+    assert f"FUNNEL_{name.upper()}" in said
 
 
 def test_a_short_masking_key_is_refused_and_not_quoted(monkeypatch):
