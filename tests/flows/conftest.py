@@ -207,6 +207,15 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def prefect_records(
+    prefect_server: str, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[["Sandbox"], Path]:
+    """The database with the records of a sandbox's runs, with a server or without."""
+    shared = next(tmp_path_factory.getbasetemp().glob("prefect_server*")) / "prefect.db"
+    return lambda sandbox: shared if sandbox.api_url else sandbox.folder / "prefect/prefect.db"
+
+
+@pytest.fixture(scope="session")
 def prefect_server_in() -> Callable[[Path], AbstractContextManager[str]]:
     """Serves Prefect from a folder, for tests that look at its records: `with … as api_url`."""
     return serving
