@@ -110,10 +110,12 @@ def in_our_words(what: str, error: Exception) -> SalesFunnelError | None:
         from flows.warehouse.postgres.faults import in_our_words as of_postgres
 
         return of_postgres(what, error)
-    if engine.endswith("duckdb"):
+    if isinstance(error, OSError) and (error.filename or error.errno in FULL):
+        return of_file(error.filename or what, error)
+    # Arrow hands on what DuckDB says.
+    by_arrow = engine == "pyarrow.lib" or (type(error) is OSError and error.errno is None)
+    if engine.endswith("duckdb") or by_arrow:
         from flows.warehouse.faults import in_our_words as of_duckdb
 
         return of_duckdb(what, error)
-    if isinstance(error, OSError) and (error.filename or error.errno in FULL):
-        return of_file(error.filename or what, error)
     return None

@@ -89,10 +89,11 @@ class DuckDBWarehouse:
 
     def begin(self, entry: Entry) -> list[Entry]:
         """Keep an entry about this run, in the file of the lock; gives those of earlier ones."""
-        if "runs" in self.backend.list_tables(database=KEPT_SCHEMA):
-            runs = self.backend.table("runs", database=KEPT_SCHEMA).select("run_id")
-            for row in read(runs).to_pylist():  # killed right after it was published
-                self._lock.runs.pop(row["run_id"], None)
+        with told_in_short(self.path):
+            if "runs" in self.backend.list_tables(database=KEPT_SCHEMA):
+                runs = self.backend.table("runs", database=KEPT_SCHEMA).select("run_id")
+                for row in read(runs).to_pylist():  # killed right after it was published
+                    self._lock.runs.pop(row["run_id"], None)
         earlier = list(self._lock.runs.values())
         self._lock.runs[entry["run_id"]] = entry
         self._lock.write()

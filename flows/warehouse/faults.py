@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from errno import EACCES, EDQUOT, EFBIG, EIO, ENOSPC, EROFS
 from pathlib import Path
 
+import pyarrow as pa
 from ibis.backends.duckdb import Backend
 
 import duckdb
@@ -34,16 +35,16 @@ def told_in_short(what: Path | str, backend: Backend | None = None) -> Iterator[
     """Engine and file errors in our words; `backend`: works on it, and may have to spill."""
     try:
         yield
-    except duckdb.Error as error:
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
         raise in_our_words(what, error, backend) from None
-    except OSError as error:
-        raise of_file(what, error) from None
 
 
 def in_our_words(
     what: Path | str, error: Exception, backend: Backend | None = None
 ) -> SalesFunnelError:
-    """What an error of DuckDB means."""
+    """What an error of DuckDB means, or of a file; Arrow hands on what DuckDB says as its own."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return of_file(what, error)
     text = str(error)
     holder = re.search(r"PID (\d+)", text)
     if holder or "different configuration" in text:
@@ -56,7 +57,7 @@ def in_our_words(
         if os.strerror(number) in text:
             file = re.search(r'file "([^"]+)"', text)
             return of_file(file[1] if file else what, OSError(number, os.strerror(number)))
-    if isinstance(error, duckdb.OutOfMemoryException):
+    if text.startswith("Out of Memory Error"):
         return RunFailedError(f"{what}: {_what_is_short(text, backend)}")
     return RunFailedError(f"{what}: DuckDB failed ({type(error).__name__})")
 
