@@ -168,6 +168,7 @@ class DuckDBWarehouse:
     def publish(self) -> None:
         """Put the run in place of the warehouse; the run is over."""
         with told_in_short(self.path):
+            self.backend.raw_sql("CHECKPOINT")  # when it is closed, a full disk would not be told
             self.backend.disconnect()
             replace(self.path, self._building, self._before)
             self._forget_entries()
@@ -184,6 +185,7 @@ class DuckDBWarehouse:
             for name in self._tables(KEPT_SCHEMA):
                 rows = self.backend.table(name, database=KEPT_SCHEMA)
                 self.backend.create_table(name, rows, database=place, overwrite=True)
+            self.backend.raw_sql("CHECKPOINT aside")
             self.backend.detach("aside")
             self.backend.disconnect()
             replace(self.path, aside, self._before)
