@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import quote
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from tests.flows.canaries import found_below, found_in, in_base64, spellings
@@ -48,6 +49,7 @@ PACKINGS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,
     "gzip within": lambda data: b"\x1f\x8b\x08 no " + gzip.compress(data) + b"more",
     "zlib": zlib.compress,
+    "zstd": lambda data: pa.compress(data, "zstd", asbytes=True),
     "gzip in base64": lambda data: base64.b64encode(gzip.compress(data)),
     "zlib in base64": lambda data: b'"' + base64.urlsafe_b64encode(zlib.compress(data)) + b'"',
     "base64 in lines": lambda data: base64.encodebytes(b"x" * 50 + data),
