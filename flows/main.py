@@ -80,6 +80,8 @@ def command(quiet: bool, as_json: bool, dry_run: bool, **given: str | None) -> N
     try:
         with told_in_short("sales-funnel"), ExitStack() as stack:
             outcome = _run(stack, quiet, dry_run=dry_run, **given)
+        for number in signals.STOPPING:  # all is done: Python would only stumble over it
+            signal.signal(number, signal.SIG_IGN)
     except InterruptedRunError:
         sys.exit(_stopped(signals.received[0] if signals.received else signal.SIGTERM))
     except SalesFunnelError as error:

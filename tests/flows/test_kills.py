@@ -202,8 +202,9 @@ def last_step(said: str) -> str:
 
 def exit_codes(number: signal.Signals, is_published: bool) -> set[int]:
     """How a run can end: a Python that is still starting has no say (a shell shows 143, 130)."""
-    by_signal = {-number} if number == signal.SIGKILL else {-number, 128 + number}
-    return by_signal | ({0} if is_published else set())
+    if is_published:
+        return {0, -number} if number == signal.SIGKILL else {0, 128 + number}
+    return {-number} if number == signal.SIGKILL else {-number, 128 + number}
 
 
 def assert_says_what_became_of_it(said: str, is_published: bool) -> None:
