@@ -58,7 +58,7 @@ class PostgresServer:
 def own_postgres() -> Iterator[PostgresServer]:
     """A server for one module, which logs all that it is told."""
     with new_postgres(fsync="off", **LOGGED) as server:
-        yield server
+        yield PostgresServer(_new_database(server.url, sql.Identifier("sales")), server.data)
 
 
 LOGGED = {
@@ -98,18 +98,17 @@ def new_database(postgres: str) -> Iterator[NewDatabase]:
     def make(name: str) -> str:
         database = sql.Identifier(f"funnel_test_{os.getpid()}_{name}_{len(made)}")
         made.append(database)
-        _run(
-            postgres,
-            sql.SQL(
-                "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'"
-                " LC_COLLATE 'C' LC_CTYPE 'C.UTF-8'"
-            ).format(database),
-        )
-        return str(urlunsplit(urlsplit(postgres)._replace(path=f"/{database.strings[0]}")))
+        return _new_database(postgres, database)
 
     yield make
     for database in made:
         _run(postgres, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(database))
+
+
+def _new_database(server: str, name: sql.Identifier) -> str:
+    made = "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C.UTF-8'"
+    _run(server, sql.SQL(made).format(name))
+    return str(urlunsplit(urlsplit(server)._replace(path=f"/{name.strings[0]}")))
 
 
 def _run(url: str, statement: sql.Composable) -> None:

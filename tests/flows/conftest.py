@@ -298,9 +298,11 @@ class Sandbox:
         assert "Traceback" not in out + err, err
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
-    def run_with_a_broken_rule(self, *options: object) -> "subprocess.CompletedProcess[str]":
+    def run_with_a_broken_rule(
+        self, *options: object, **settings: object
+    ) -> "subprocess.CompletedProcess[str]":
         """Run to where a check of severity error fails."""
-        return self.run(*options, code=BROKEN_RULE)
+        return self.run(*options, code=BROKEN_RULE, **settings)
 
     def published(self) -> dict[str, bytes]:
         """What readers have: the warehouse and the report, byte by byte, if they are there."""
