@@ -26,6 +26,26 @@ def test_a_run_that_needs_more_memory_names_the_setting_and_changes_nothing(plac
     assert (place.marts(), place.sandbox.leftovers()) == (before, [])
 
 
+OF_SMALL_FILES = """
+    import resource
+    from flows.main import command
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 19, 1 << 19))
+    command()
+    """
+
+
+def test_a_file_that_would_be_larger_than_is_allowed_is_named(sandbox, export):
+    assert sandbox.run("--source", export()).returncode == 0
+    before = sandbox.published()
+    run = sandbox.run("--quiet", "--source", export(), code=OF_SMALL_FILES)
+    assert (run.returncode, run.stderr) == (
+        1,
+        f"Error: {sandbox.warehouse}: a file would be larger than is allowed (ulimit -f)\n",
+    )
+    assert (sandbox.published(), sandbox.leftovers()) == (before, [])
+
+
 def test_a_run_that_needs_more_disk_names_the_folder_and_the_setting(tmp_path):
     warehouse = DuckDBWarehouse(tmp_path / "sales.duckdb", TIGHT)
     with warehouse.held(), warehouse.run():
