@@ -5,6 +5,7 @@ A run works in a file of its own beside the warehouse: a copy, so that the histo
 warehouse, so a reader has the whole old file or the whole new one, whenever the run is killed.
 """
 
+import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -75,6 +76,8 @@ class DuckDBWarehouse:
                 if self.path.is_dir():
                     raise InputError(f"{self.path}: is a folder; name a file")
                 if self.path.exists():
+                    if not os.access(self.path, os.W_OK, effective_ids=True):
+                        raise InputError(f"{self.path}: is read-only; let yourself write to it")
                     fold_in_log(self.path)
                     shutil.copyfile(self.path, self._building)
                 self._before = state(self.path)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import Popen
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -469,6 +470,18 @@ def test_damage_that_shows_late_stops_the_run(published):
         warehouse.begin({"run_id": "second"})
     assert published.read_bytes() == content
     assert files(published) == ["sales.duckdb"]
+
+
+def test_a_file_to_read_only_is_refused_and_not_replaced(without_privileges):
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "sales.duckdb"
+        publish(path, n=1)
+        path.chmod(0o444)
+        with pytest.raises(InputError) as caught, running(path):
+            pass
+        assert str(caught.value) == f"{path}: is read-only; let yourself write to it"
+        assert query(path, "SELECT n FROM marts.numbers") == [1]
+        assert files(path) == ["sales.duckdb"]
 
 
 @pytest.fixture
