@@ -7,7 +7,7 @@ Prefect. Raise them `from None`, so that the error behind them does not travel a
 from errno import EDQUOT, EFBIG, ENOSPC
 
 # What is wrong with the disk, and not with what the user wrote.
-_FULL = {
+FULL = {
     ENOSPC: "the disk is full",
     EDQUOT: "your share of the disk is used up",
     EFBIG: "a file would be larger than is allowed (ulimit -f)",
@@ -42,6 +42,6 @@ class WarehouseBusyError(SalesFunnelError):
 
 def of_file(what: object, error: OSError, doing: str = "cannot be used") -> SalesFunnelError:
     """What a file error means."""
-    if error.errno in _FULL:
-        return RunFailedError(f"{what}: {_FULL[error.errno]}")
+    if error.errno in FULL:
+        return RunFailedError(f"{what}: {FULL[error.errno]}")
     return InputError(f"{what}: {doing}: {error.strerror}")

@@ -34,6 +34,7 @@ from flows.report_process import ReportProcess, report_process
 from flows.run import Run
 from flows.settings import load_settings
 from flows.steps import step
+from flows.unforeseen import told_in_short
 from flows.version import code_version
 from flows.warehouse.address import has_password, shown
 from flows.warehouse.export import check_export, opened_export
@@ -168,8 +169,8 @@ def sales_funnel(
         return _show_plan(plan(settings))
     check_export(settings.source)
     put_key_in_place: Callable[[], None] = _leave_the_key
-    with ExitStack() as stack:
-        target = held_warehouse(stack, settings.warehouse)
+    with told_in_short("sales-funnel"), ExitStack() as stack:
+        target = held_warehouse(stack, settings)
         # Once nobody else can change them, as a run before this one may have.
         key, forgotten = masking_key(settings), forgotten_users(settings)
         drawing = report_process(stack)
@@ -177,7 +178,8 @@ def sales_funnel(
             key, put_key_in_place = stack.enter_context(fresh_key(settings))
         else:
             sweep_fresh_key(settings)
-        export = stack.enter_context(opened_export(settings.source, key, forgotten))
+        opened = opened_export(settings.source, key, forgotten, settings.limits)
+        export = stack.enter_context(opened)
         folder = Path(stack.enter_context(TemporaryDirectory()))
         stack.enter_context(target.run())
         run = Run(str(flow_run.id), settings, target, export)

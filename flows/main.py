@@ -34,6 +34,7 @@ from flows.people import LARGEST_ID, forget
 from flows.report_process import prepare
 from flows.server import TemporaryServer, is_surely_needed
 from flows.settings import load_settings
+from flows.unforeseen import told_in_short
 from flows.warehouse.address import has_password
 from flows.warehouse.export import check_export
 from flows.warehouse.folder import printable
@@ -101,8 +102,10 @@ def command(
     for number in signals.STOPPING:  # nothing is there yet to be tidied up
         signal.signal(number, lambda number, _: os._exit(_stopped(number)))
     try:
-        with ExitStack() as stack:
+        with told_in_short("sales-funnel"), ExitStack() as stack:
             outcome = _run(stack, quiet, action, user_id, dry_run=dry_run, **given)
+        for number in signals.STOPPING:  # all is done: Python would only stumble over it
+            signal.signal(number, signal.SIG_IGN)
     except InterruptedRunError:
         sys.exit(_stopped(signals.received[0] if signals.received else signal.SIGTERM))
     except SalesFunnelError as error:
@@ -142,7 +145,7 @@ def _run(
     check_export(settings.source)
     if action == "rotate-key":
         check_can_rotate(settings)
-    hold(stack, settings.warehouse)
+    hold(stack, settings)
     if user_id is not None:
         forget(settings, user_id)  # whatever becomes of this run, the next one knows
 

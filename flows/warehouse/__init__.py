@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ibis import Table
 from transforms.sources import Source
 
-from flows.errors import InputError, SalesFunnelError
+from flows.errors import FULL, InputError, SalesFunnelError, of_file
 from flows.warehouse.address import is_postgres
 from flows.warehouse.folder import ExportFile
+from flows.warehouse.limits import USUAL, Limits
 
 if TYPE_CHECKING:
     from flows.warehouse.landing import Landed
@@ -88,7 +89,7 @@ class Warehouse(Protocol):
         """Show only what the run recorded in `quality`; the run is over."""
 
 
-def open_warehouse(url: str) -> Warehouse:
+def open_warehouse(url: str, limits: Limits = USUAL) -> Warehouse:
     """The warehouse a URL names; it is not touched yet.
 
     Raises:
@@ -99,11 +100,11 @@ def open_warehouse(url: str) -> Warehouse:
     if scheme == "duckdb" and found and rest:
         from flows.warehouse.duckdb import DuckDBWarehouse
 
-        return DuckDBWarehouse(Path(rest))
+        return DuckDBWarehouse(Path(rest), limits)
     if is_postgres(url) and rest:
         from flows.warehouse.postgres import PostgresWarehouse
 
-        return PostgresWarehouse(url)
+        return PostgresWarehouse(url, limits)
     raise InputError(
         "the warehouse must be written as duckdb://PATH, as in duckdb://sales.duckdb,"
         " or postgresql://USER@HOST:PORT/DATABASE"
@@ -112,8 +113,17 @@ def open_warehouse(url: str) -> Warehouse:
 
 def in_our_words(what: str, error: Exception) -> SalesFunnelError | None:
     """An engine's error that says what happened to `what`, if we know: its own can quote data."""
-    if type(error).__module__.startswith("psycopg"):
+    engine = type(error).__module__
+    if engine.startswith("psycopg"):
         from flows.warehouse.postgres.faults import in_our_words as of_postgres
 
         return of_postgres(what, error)
+    if isinstance(error, OSError) and (error.filename or error.errno in FULL):
+        return of_file(error.filename or what, error)
+    # Arrow hands on what DuckDB says.
+    by_arrow = engine == "pyarrow.lib" or (type(error) is OSError and error.errno is None)
+    if engine.endswith("duckdb") or by_arrow:
+        from flows.warehouse.faults import in_our_words as of_duckdb
+
+        return of_duckdb(what, error)
     return None

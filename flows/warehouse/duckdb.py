@@ -5,10 +5,10 @@ A run works in a file of its own beside the warehouse: a copy, so that the histo
 warehouse, so a reader has the whole old file or the whole new one, whenever the run is killed.
 """
 
+import os
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from flows.warehouse.faults import told_in_short
 from flows.warehouse.file import Lock, fold_in_log, held, replace, state
 from flows.warehouse.folder import ExportFile
 from flows.warehouse.landing import Landed
+from flows.warehouse.limits import USUAL, Limits, keep_within
 from flows.warehouse.masking import masking_with
 from flows.warehouse.rows import read, read_one, table_of
 
@@ -45,8 +46,9 @@ class DuckDBWarehouse:
     backend: Backend
     _lock: Lock
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, limits: Limits = USUAL) -> None:
         self.path = path.resolve()  # a link stays: what it names is replaced
+        self._limits = limits
         self._before: tuple[int, ...] = ()
         self._building = self.path.with_name(f".{self.path.name}.building")
 
@@ -75,10 +77,13 @@ class DuckDBWarehouse:
                 if self.path.is_dir():
                     raise InputError(f"{self.path}: is a folder; name a file")
                 if self.path.exists():
+                    if not os.access(self.path, os.W_OK, effective_ids=True):
+                        raise InputError(f"{self.path}: is read-only; let yourself write to it")
                     fold_in_log(self.path)
                     shutil.copyfile(self.path, self._building)
                 self._before = state(self.path)
                 self.backend = ibis.duckdb.connect(str(self._building))
+                keep_within(self.backend, self._limits)
                 self._clear()
             yield
         finally:
@@ -88,10 +93,11 @@ class DuckDBWarehouse:
 
     def begin(self, entry: Entry) -> list[Entry]:
         """Keep an entry about this run, in the file of the lock; gives those of earlier ones."""
-        if "runs" in self.backend.list_tables(database=KEPT_SCHEMA):
-            runs = self.backend.table("runs", database=KEPT_SCHEMA).select("run_id")
-            for row in read(runs).to_pylist():  # killed right after it was published
-                self._lock.runs.pop(row["run_id"], None)
+        with told_in_short(self.path):
+            if "runs" in self.backend.list_tables(database=KEPT_SCHEMA):
+                runs = self.backend.table("runs", database=KEPT_SCHEMA).select("run_id")
+                for row in read(runs).to_pylist():  # killed right after it was published
+                    self._lock.runs.pop(row["run_id"], None)
         earlier = list(self._lock.runs.values())
         self._lock.runs[entry["run_id"]] = entry
         self._lock.write()
@@ -122,13 +128,18 @@ class DuckDBWarehouse:
 
     def build(self, schema: str, name: str, rows: Table, key: Sequence[str] = ()) -> Table:
         """Make a table of the rows, in place of the one of that name; it needs no index."""
-        with told_in_short(f"{schema}.{name}"):
+        with told_in_short(f"{schema}.{name}", self.backend):
             kept = schema == KEPT_SCHEMA  # of the others, `run` has made an empty place
             return self.backend.create_table(name, rows, database=schema, overwrite=kept)
 
     def ask(self, question: Table) -> Callable[[], dict[str, Any]]:
         """The only row of a query, once it is called; the run leaves no processor idle."""
-        return partial(read_one, question)
+
+        def answer() -> dict[str, Any]:
+            with told_in_short(self.path, self.backend):
+                return read_one(question)
+
+        return answer
 
     def kept(self, name: str) -> Table | None:
         """The rows of a table of `quality`, before this run appends to it."""
@@ -138,7 +149,7 @@ class DuckDBWarehouse:
 
     def append(self, name: str, rows: Table) -> Table:
         """Add rows to a table of `quality`, which keeps those of earlier runs."""
-        with told_in_short(f"{KEPT_SCHEMA}.{name}"):
+        with told_in_short(f"{KEPT_SCHEMA}.{name}", self.backend):
             if name in self.backend.list_tables(database=KEPT_SCHEMA):
                 kept = self.backend.table(name, database=KEPT_SCHEMA)
                 if kept.columns == rows.columns:
@@ -172,6 +183,7 @@ class DuckDBWarehouse:
         """
         with told_in_short(self.path):
             finished = self._copied_afresh() if afresh else self._building
+            self.backend.raw_sql("CHECKPOINT")  # when it is closed, a full disk would not be told
             self.backend.disconnect()
             replace(self.path, finished, self._before)
             self._forget_entries()
@@ -204,6 +216,7 @@ class DuckDBWarehouse:
             for name in self._tables(KEPT_SCHEMA):
                 rows = self.backend.table(name, database=KEPT_SCHEMA)
                 self.backend.create_table(name, rows, database=place, overwrite=True)
+            self.backend.raw_sql("CHECKPOINT aside")
             self.backend.detach("aside")
             self.backend.disconnect()
             replace(self.path, aside, self._before)

@@ -9,12 +9,13 @@ from ibis import Table
 
 from flows.errors import InputError
 from flows.warehouse.faults import told_in_short
+from flows.warehouse.limits import Limits, keep_within
 from flows.warehouse.masking import masking_with, pseudonym
 from flows.warehouse.tables import Database
 
 
 @contextmanager
-def opened(url: str, key: bytes, forgotten: Collection[int]) -> Iterator[Database]:
+def opened(url: str, key: bytes, forgotten: Collection[int], limits: Limits) -> Iterator[Database]:
     """The file, to be read.
 
     Raises:
@@ -24,13 +25,15 @@ def opened(url: str, key: bytes, forgotten: Collection[int]) -> Iterator[Databas
     with told_in_short(path):
         if not path.is_file():
             raise InputError(f"{path}: there is no such DuckDB file")
-        backend = ibis.duckdb.connect(str(path), read_only=True)
+        # What it would spill is not masked yet.
+        backend = ibis.duckdb.connect(str(path), read_only=True, temp_directory="")
 
     def write(rows: Table, file: Path) -> None:
         with told_in_short(path):
             backend.to_csv(rows, file, header=True)
 
     try:
+        keep_within(backend, limits)
         backend.raw_sql("SET TimeZone = 'UTC'")
         with masking_with(key, backend):
             yield Database(str(path), backend, pseudonym, write, forgotten)

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from flows.warehouse.address import is_postgres, schema_of
 from flows.warehouse.folder import ExportFile, find_export
+from flows.warehouse.limits import USUAL, Limits
 
 
 class ExportTable(Protocol):
@@ -43,13 +44,16 @@ def is_database(source: str) -> bool:
 
 
 @contextmanager
-def opened_export(source: str, key: bytes, forgotten: Collection[int] = ()) -> Iterator[Export]:
+def opened_export(
+    source: str, key: bytes, forgotten: Collection[int] = (), limits: Limits = USUAL
+) -> Iterator[Export]:
     """The tables of an export by name, while it is open; an optional one can be missing.
 
     Args:
         source: a folder, duckdb://PATH?schema=NAME or postgresql://…?schema=NAME.
         key: for pseudonyms; a database masks what is personal itself.
         forgotten: ids of users; a change that names one does not leave a database with it.
+        limits: of a DuckDB that is read.
 
     Raises:
         InputError: the source cannot be read, or lacks a table or a column.
@@ -69,6 +73,6 @@ def opened_export(source: str, key: bytes, forgotten: Collection[int] = ()) -> I
         from flows.warehouse.duckdb_source import opened as opened_duckdb
 
         url, schema = schema_of(source, default="main")
-        opened = opened_duckdb(url, key, forgotten)
+        opened = opened_duckdb(url, key, forgotten, limits)
     with opened as database:
         yield find_tables(database, schema)

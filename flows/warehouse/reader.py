@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from tempfile import TemporaryDirectory
 
 import ibis
@@ -13,6 +14,7 @@ from flows.errors import InputError
 from flows.warehouse.faults import told_in_short
 from flows.warehouse.folder import ExportFile, check_whole
 from flows.warehouse.landing import Landed, land_file, table_names
+from flows.warehouse.limits import USUAL, Limits, keep_within
 from flows.warehouse.masking import pseudonym
 
 SETTINGS = (
@@ -20,15 +22,16 @@ SETTINGS = (
     "allocator_flush_threshold = '16MB'",
 )
 # Enough to be quick; of a larger file, rows are spilled to disk, masked and typed already.
-MEMORY = "128MB"
+MEMORY = 128_000_000
 
 
 @contextmanager
-def opened() -> Iterator[Backend]:
+def opened(limits: Limits = USUAL) -> Iterator[Backend]:
     """A DuckDB in memory that reads for a warehouse elsewhere, within narrow bounds."""
     with TemporaryDirectory() as spill:
-        backend = ibis.duckdb.connect(memory_limit=MEMORY, threads=2, temp_directory=spill)
+        backend = ibis.duckdb.connect(threads=2, temp_directory=spill)
         try:
+            keep_within(backend, replace(limits, memory=limits.memory or MEMORY))
             for setting in SETTINGS:
                 backend.raw_sql(f"SET {setting}")
             yield backend
@@ -43,7 +46,7 @@ def land(backend: Backend, file: ExportFile, zone: str, forgotten: Collection[in
         InputError: the file is damaged.
     """
     check_whole(file)
-    with told_in_short(file.name):
+    with told_in_short(file.name, backend):
         try:
             return land_file(backend, file, zone, pseudonym, forgotten)
         except (duckdb.OutOfMemoryException, duckdb.IOException):

@@ -66,7 +66,8 @@ def rejected_rows(file: ExportFile, faulty: Rows, misshapen: Rows, rows_read: in
         return [fault | {"line": fault["source_row"]} for fault in faulty]
     if not faulty and not misshapen:
         return []
-    connection = ibis.duckdb.connect()
+    # What it would spill is not masked.
+    connection = ibis.duckdb.connect(temp_directory="")
     try:
         with TemporaryDirectory() as folder:
             of_fault = {"source_row": "int64", "column_name": "string", "reason": "string"}

@@ -16,6 +16,8 @@ from ibis.backends.duckdb import Backend
 from ibis.backends.sql.datatypes import DuckDBType
 from ibis.expr.types import Scalar
 
+from flows.warehouse.faults import told_in_short
+
 
 def read(table: Table) -> pa.Table:
     """The rows of a table; store sums first, which DuckDB widens to a type of its own."""
@@ -41,7 +43,8 @@ def table_of(
     file: Path,
 ) -> Table:
     """Rows of Python as a table, for as long as the file is there that it puts them into."""
-    file.write_text("".join(f"{json.dumps(row, default=str)}\n" for row in rows))
+    with told_in_short(file):
+        file.write_text("".join(f"{json.dumps(row, default=str)}\n" for row in rows))
     name = f"_{file.name.lstrip('.')}"
     types = {column: DuckDBType.to_string(ibis.dtype(dtype)) for column, dtype in columns.items()}
     return connection.read_json(file, table_name=name, columns=types, format="newline_delimited")

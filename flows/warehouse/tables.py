@@ -15,6 +15,7 @@ from transforms.masking.pseudonyms import Pseudonym, masked_columns, options_wit
 from transforms.sources import PERSONAL_KINDS, SOURCES, Source
 
 from flows.errors import InputError
+from flows.warehouse.faults import told_in_short
 from flows.warehouse.folder import ExportFile, others
 
 
@@ -47,7 +48,8 @@ class DatabaseTable:
         """A copy of its rows, masked on the way."""
         rows = self.table.select(**self._cells())
         file = folder / f"{self.source.name}.csv"
-        self.database.write(rows, file)
+        with told_in_short(file):
+            self.database.write(rows, file)
         header = tuple(rows.columns)
         places = {name: place for place, name in enumerate(header)}
         return ExportFile(self.source, file, header, places, self.name, self.ignored)

@@ -8,12 +8,16 @@ import shutil
 import sqlite3
 import zlib
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from hashlib import md5, sha1, sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
 import duckdb
+import psycopg2
+import pyarrow as pa
+from psycopg2 import sql
 
 
 def spellings(word: str) -> dict[str, bytes]:
@@ -59,7 +63,11 @@ def unpacked(data: bytes) -> Iterator[bytes]:
 
 
 def inflated(data: bytes) -> Iterator[bytes]:
-    """What begins anywhere in the data as gzip or zlib."""
+    """What begins anywhere in the data as gzip, zlib, or zstd, which DuckDB spills."""
+    for start in re.finditer(rb"\x28\xb5\x2f\xfd", data):
+        packed = pa.BufferReader(pa.py_buffer(data).slice(start.start()))
+        with suppress(OSError):
+            yield pa.CompressedInputStream(packed, "zstd").read(1 << 18)
     for start in re.finditer(rb"\x1f\x8b\x08|\x78[\x01\x5e\x9c\xda]", data):
         window = 31 if start[0].startswith(b"\x1f") else 15
         try:
@@ -102,6 +110,17 @@ def duckdb_cells(file: Path) -> Iterator[bytes]:
                 yield from (as_bytes(cell) for cell in row)
         for view in ("duckdb_views", "duckdb_tables", "duckdb_columns", "duckdb_settings"):
             yield repr(connection.execute(f"FROM {view}()").fetchall()).encode()
+
+
+def postgres_cells(url: str) -> Iterator[bytes]:
+    """Every cell of the tables of a database, unpacked by the server, and what it says of them."""
+    with closing(psycopg2.connect(url)) as session, closing(session.cursor()) as cursor:
+        cursor.execute(
+            "SELECT schemaname, tablename FROM pg_tables WHERE schemaname != 'information_schema'"
+        )
+        for place in cursor.fetchall():
+            cursor.execute(sql.SQL("SELECT t::text FROM {} t").format(sql.Identifier(*place)))
+            yield from (as_bytes(row) for (row,) in cursor.fetchall())
 
 
 def as_bytes(cell: object) -> bytes:

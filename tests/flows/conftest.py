@@ -207,6 +207,15 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def prefect_records(
+    prefect_server: str, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[["Sandbox"], Path]:
+    """The database with the records of a sandbox's runs, with a server or without."""
+    shared = next(tmp_path_factory.getbasetemp().glob("prefect_server*")) / "prefect.db"
+    return lambda sandbox: shared if sandbox.api_url else sandbox.folder / "prefect/prefect.db"
+
+
+@pytest.fixture(scope="session")
 def prefect_server_in() -> Callable[[Path], AbstractContextManager[str]]:
     """Serves Prefect from a folder, for tests that look at its records: `with … as api_url`."""
     return serving
@@ -290,9 +299,11 @@ class Sandbox:
         assert "Traceback" not in out + err, err
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
-    def run_with_a_broken_rule(self, *options: object) -> "subprocess.CompletedProcess[str]":
+    def run_with_a_broken_rule(
+        self, *options: object, **settings: object
+    ) -> "subprocess.CompletedProcess[str]":
         """Run to where a check of severity error fails."""
-        return self.run(*options, code=BROKEN_RULE)
+        return self.run(*options, code=BROKEN_RULE, **settings)
 
     def published(self) -> dict[str, bytes]:
         """What readers have: the warehouse and the report, byte by byte, if they are there."""

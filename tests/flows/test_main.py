@@ -473,6 +473,22 @@ def test_a_signal_after_that_does_not_say_that_nothing_was_changed(sandbox, expo
     assert sandbox.report.exists()
 
 
+WHEN_ALL_IS_OVER = """
+    import signal
+    import flows.main
+
+    words, end = flows.main._in_words, signal.SIGINT
+    flows.main._in_words = lambda outcome: (signal.raise_signal(end), words(outcome))[1]
+    flows.main.command()
+    """
+
+
+def test_a_signal_when_all_is_over_has_no_effect(sandbox, export):
+    with sandbox.start("--source", export(), code=WHEN_ALL_IS_OVER) as process:
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, err.splitlines()[-1]) == (0, f"Report: {sandbox.report}")
+
+
 IN_A_PROCESS_THAT_GOT_A_SIGNAL_BEFORE = """
     from flows import signals
     from flows.main import command

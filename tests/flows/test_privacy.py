@@ -14,10 +14,12 @@ import zlib
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 from urllib.parse import quote
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from tests.flows.canaries import found_below, found_in, in_base64, spellings
@@ -48,6 +50,7 @@ PACKINGS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,
     "gzip within": lambda data: b"\x1f\x8b\x08 no " + gzip.compress(data) + b"more",
     "zlib": zlib.compress,
+    "zstd": lambda data: pa.compress(data, "zstd", asbytes=True),
     "gzip in base64": lambda data: base64.b64encode(gzip.compress(data)),
     "zlib in base64": lambda data: b'"' + base64.urlsafe_b64encode(zlib.compress(data)) + b'"',
     "base64 in lines": lambda data: base64.encodebytes(b"x" * 50 + data),
@@ -173,6 +176,8 @@ class Runs:
             self.codes = {
                 "ok": self.run("ok", sources["ok"], max_rejected_pct=100),
                 "too many rejected": self.run("too many rejected", sources["ok"]),
+                "no memory": self.run("no memory", sources["ok"], memory_limit="30MB"),
+                "stopped by a check": self.run_to_a_broken_rule(sources["ok"]),
             }
             self.codes |= {
                 name: self.run(name, source) for name, source in sources.items() if name != "ok"
@@ -182,8 +187,16 @@ class Runs:
         self.key = (self.sandbox.folder / "masking_key").read_bytes().strip()
 
     def run(self, name: str, source: Path, **settings: object) -> int:
-        """The exit code of a run; what it printed is kept as a file."""
-        done = self.sandbox.run("--source", source, **settings)
+        """The exit code of a run."""
+        return self.keep(name, self.sandbox.run("--source", source, **settings))
+
+    def run_to_a_broken_rule(self, source: Path) -> int:
+        """The exit code of a run that a check stops."""
+        done = self.sandbox.run_with_a_broken_rule("--source", source, max_rejected_pct=100)
+        return self.keep("stopped by a check", done)
+
+    def keep(self, name: str, done: "CompletedProcess[str]") -> int:
+        """Keep what was printed, as a file."""
         (self.folder / f"output of {name}.txt").write_text(done.stdout + done.stderr)
         return done.returncode
 
@@ -216,6 +229,8 @@ def test_the_runs_ended_as_they_should(runs):
     assert runs.codes == {
         "ok": 0,
         "too many rejected": 2,
+        "no memory": 1,
+        "stopped by a check": 1,
         "open quote": 2,
         "text behind a quote": 2,
         "no header": 2,
@@ -237,7 +252,11 @@ def test_the_planted_text_was_read(runs):
 
 
 def test_the_planted_rejected_rows_were_told(runs):
-    reasons = runs.query(runs.sandbox.warehouse, "SELECT reason FROM quality.rejected_rows")
+    reasons = runs.query(
+        runs.sandbox.warehouse,
+        "SELECT rejected_rows.reason FROM quality.rejected_rows JOIN quality.runs USING (run_id)"
+        " WHERE status = 'published'",
+    )
     assert len(reasons) == 6
 
 
@@ -275,3 +294,33 @@ def test_prefect_keeps_nothing_of_a_run_but_our_own_error(runs):
     kept = [file.read_bytes() for file in runs.folder.rglob("storage/*")]
     assert len(kept) <= len([code for code in runs.codes.values() if code])
     assert all(b"flows.errors" in base64.b64decode(content) for content in kept)
+
+
+SPILLING = """
+    import sys, time
+    from pathlib import Path
+    from flows.warehouse.duckdb import DuckDBWarehouse
+    from flows.warehouse.folder import find_export
+    from flows.warehouse.limits import Limits
+
+    warehouse = DuckDBWarehouse(Path(sys.argv[1]), Limits(memory=45_000_000))
+    with warehouse.held(), warehouse.run(), warehouse.masking(b"a key for the tests"):
+        warehouse.backend.raw_sql("SET threads = 1; SET enable_progress_bar = false")
+        warehouse.land(find_export(Path(sys.argv[2]))["users"], "UTC")
+        print("ready", flush=True)
+        time.sleep(60)
+    """
+
+
+def test_what_a_killed_run_has_spilled_holds_no_personal_value(export, start, tmp_path):
+    row = "{n},Zebulonius {n},zq.heron{n}@quixote-mail.example,2024-01-01 00:00:00"
+    rows = "\n".join(row.format(n=n) for n in range(150_000))
+    folder = export(users=f"id,name,email,modified\n{rows}\n")
+    killed = start(SPILLING, tmp_path / "sales.duckdb", folder)
+    killed.kill()
+    killed.wait()
+    spilled = tmp_path / ".sales.duckdb.building.tmp"
+    assert sum(file.stat().st_size for file in spilled.iterdir()) > 1_000_000
+    needles = {name: name.encode() for name in ("Zebulonius", "zq.heron", "quixote-mail", "Z***")}
+    found = {name.partition(": ")[2] for name in found_below(spilled, needles)}
+    assert found == {"Z***"}  # as a name is masked: the rows are there

@@ -39,6 +39,8 @@ def test_the_defaults():
         "masking_key": None,
         "masking_key_file": Path(".masking_key"),
         "forgotten_users_file": Path(".forgotten_users"),
+        "memory_limit": None,
+        "temp_limit": None,
     }
 
 
@@ -55,6 +57,8 @@ def test_the_defaults():
         ("min_deals_per_rep", "5", 5),
         ("masking_key_file", "keys/mine", Path("keys/mine")),
         ("forgotten_users_file", "keys/gone", Path("keys/gone")),
+        ("memory_limit", "2GB", 2_000_000_000),
+        ("temp_limit", "1.5 GiB", 1_610_612_736),
     ],
 )
 def test_every_setting_is_a_variable(monkeypatch, variable, text, value):
@@ -109,6 +113,14 @@ def test_the_limit_of_rejected_rows_is_a_percentage(text):
 @pytest.mark.parametrize("text", ["0", "-1", "2.5", "few"])
 def test_the_deals_of_a_rep_who_is_shown_alone_are_a_count(text):
     assert "FUNNEL_MIN_DEALS_PER_REP" in complaint(min_deals_per_rep=text)
+
+
+@pytest.mark.parametrize("text", ["-1", "0", "2", "2 giga", "80%", "GB", "-2GB", "1e3MB", "none"])
+@pytest.mark.parametrize("name", ["memory_limit", "temp_limit"])
+def test_a_limit_is_a_size_with_its_unit(name, text):
+    said = complaint(**{name: text})
+    assert "not a size; write it like 2GB" in said
+    assert f"FUNNEL_{name.upper()}" in said
 
 
 def test_a_short_masking_key_is_refused_and_not_quoted(monkeypatch):

@@ -27,6 +27,7 @@ from flows.warehouse import KEPT_SCHEMA, SCHEMAS, Entry, reader
 from flows.warehouse.address import shown
 from flows.warehouse.folder import ExportFile
 from flows.warehouse.landing import Landed
+from flows.warehouse.limits import USUAL, Limits
 from flows.warehouse.masking import masking_with
 from flows.warehouse.postgres.copying import copy_over
 from flows.warehouse.postgres.entries import change_entry, keep_entry, unpublished
@@ -59,8 +60,9 @@ class PostgresWarehouse:
     _reader: DuckDB
     _ask: Ask
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, limits: Limits = USUAL) -> None:
         self.url = url
+        self._limits = limits
         self.name = shown(url)
         self._candidates: dict[str, Candidate] = {}
 
@@ -89,7 +91,7 @@ class PostgresWarehouse:
         with (
             told_in_short(self.name),
             connect_ibis(self.url) as self.backend,
-            reader.opened() as self._reader,
+            reader.opened(self._limits) as self._reader,
         ):
             prepare(self._session, SCHEMAS)
             try:

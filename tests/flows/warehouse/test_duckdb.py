@@ -2,10 +2,13 @@
 
 import hmac
 import re
+import struct
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import Popen
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -482,6 +485,87 @@ def test_a_folder_that_cannot_be_made(path):
     path.write_text("a file")
     with pytest.raises(InputError, match="cannot be used"), running(path / "sales.duckdb"):
         pass
+
+
+def of_version(content: bytes, version: int) -> bytes:
+    """As a DuckDB writes it whose format has this version, which is in the first of its headers."""
+    header = content[8:12] + struct.pack("<Q", version) + content[20:4096]
+    checksum = 5381
+    for (number,) in struct.iter_unpack("<Q", header):
+        checksum ^= number * 0xBF58476D1CE4E5B9 % 2**64
+    return struct.pack("<Q", checksum) + header + content[4096:]
+
+
+@pytest.mark.parametrize(
+    ("change_content", "said"),
+    [
+        (lambda content: content[:12] + b"?" + content[13:], "the file is damaged"),
+        (lambda content: content[:4100] + b"?" * 30 + content[4130:], "the file is damaged"),
+        (lambda content: content[:12288] + b"?" * len(content[12288:]), "the file is damaged"),
+        (lambda content: content[:20_000], "the file was cut off"),
+        (lambda content: of_version(content, 70), "made by a newer DuckDB than this one"),
+    ],
+    ids=["main header", "header", "blocks", "cut off", "newer version"],
+)
+def test_a_file_that_duckdb_cannot_read_is_left_alone(published, change_content, said):
+    content = change_content(published.read_bytes())
+    published.write_bytes(content)
+    with pytest.raises(InputError) as caught, running(published):
+        pass
+    assert str(caught.value).startswith(f"{published}: {said}; ")
+    assert published.read_bytes() == content
+    assert files(published) == ["sales.duckdb"]
+
+
+def test_a_file_of_this_version_is_read(published):
+    published.write_bytes(of_version(published.read_bytes(), 68))
+    publish(published, n=2)
+    assert query(published, "SELECT n FROM marts.numbers") == [2]
+
+
+def test_damage_that_shows_late_stops_the_run(published):
+    change(published, "INSERT INTO quality.runs SELECT hash(i)::VARCHAR FROM range(500000) t(i)")
+    content = published.read_bytes()
+    place = content.index(b"\0" * 64, len(content) // 2) - 4096
+    content = content[:place] + b"?" * 64 + content[place + 64 :]
+    published.write_bytes(content)
+    with pytest.raises(InputError, match="the file is damaged"), running(published) as warehouse:
+        warehouse.begin({"run_id": "second"})
+    assert published.read_bytes() == content
+    assert files(published) == ["sales.duckdb"]
+
+
+def test_a_file_to_read_only_is_refused_and_not_replaced(without_privileges):
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "sales.duckdb"
+        publish(path, n=1)
+        path.chmod(0o444)
+        with pytest.raises(InputError) as caught, running(path):
+            pass
+        assert str(caught.value) == f"{path}: is read-only; let yourself write to it"
+        assert query(path, "SELECT n FROM marts.numbers") == [1]
+        assert files(path) == ["sales.duckdb"]
+
+
+@pytest.fixture
+def in_a_folder_to_read_only(published: Path) -> Iterator[Path]:
+    """The warehouse, in a folder where nobody may write, not even root."""
+    folder = published.parent
+    if subprocess.run(["mount", "--bind", folder, folder], stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("a file system can be mounted by root only")
+    subprocess.run(["mount", "-o", "remount,bind,ro", folder], check=True)
+    yield published
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_a_folder_to_read_only_is_refused(in_a_folder_to_read_only):
+    before = in_a_folder_to_read_only.read_bytes()
+    with pytest.raises(InputError) as caught, running(in_a_folder_to_read_only):
+        pass
+    assert str(caught.value) == (
+        f"{in_a_folder_to_read_only}: cannot be used: Read-only file system"
+    )
+    assert in_a_folder_to_read_only.read_bytes() == before
 
 
 # A run that a check stopped

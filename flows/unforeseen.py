@@ -1,0 +1,32 @@
+"""Errors that nobody foresaw, in one short line: their own text can quote the data."""
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from flows import signals
+from flows.errors import InterruptedRunError, RunFailedError, SalesFunnelError
+from flows.warehouse import in_our_words
+
+
+@contextmanager
+def told_in_short(what: str) -> Iterator[None]:
+    """Every error as one of ours.
+
+    Raises:
+        RunFailedError: in place of any error that is not ours.
+        InterruptedRunError: in place of whatever the engine makes of a signal.
+    """
+    try:
+        yield
+    except SalesFunnelError:
+        raise
+    except Exception as error:
+        if signals.received:
+            raise InterruptedRunError(f"{what}: interrupted") from None
+        if (known := in_our_words(what, error)) is not None:
+            raise known from None
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{Path(frame.filename).name}:{frame.lineno}"
+        raise RunFailedError(f"{what}: {type(error).__name__} in {place}") from None

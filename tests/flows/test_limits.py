@@ -1,0 +1,88 @@
+"""What a run may take: memory, and disk for what does not fit into it."""
+
+import pytest
+
+from flows.errors import RunFailedError
+from flows.warehouse import reader
+from flows.warehouse.duckdb import DuckDBWarehouse
+from flows.warehouse.faults import told_in_short
+from flows.warehouse.limits import Limits
+
+MANY = "SELECT i, hash(i)::VARCHAR || hash(i + 1)::VARCHAR AS text FROM range(3000000) t(i)"
+
+TIGHT = Limits(memory=50_000_000, temp=5_000_000)
+NO_DISK = "not enough disk to spill to in {}; raise FUNNEL_TEMP_LIMIT (now 4.7 MiB)"
+
+
+def test_a_run_that_needs_more_memory_names_the_setting_and_changes_nothing(place, export):
+    assert place.run("--source", export()).returncode == 0
+    before = place.marts()
+    run = place.run("--quiet", "--source", export(), memory_limit="30MB")
+    assert (run.returncode, run.stdout, run.stderr) == (
+        1,
+        "",
+        "Error: sales-funnel: not enough memory; raise FUNNEL_MEMORY_LIMIT (now 28.6 MiB)\n",
+    )
+    assert (place.marts(), place.sandbox.leftovers()) == (before, [])
+
+
+OF_SMALL_FILES = """
+    import resource
+    from flows.main import command
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 19, 1 << 19))
+    command()
+    """
+
+
+def test_a_file_that_would_be_larger_than_is_allowed_is_named(sandbox, export):
+    assert sandbox.run("--source", export()).returncode == 0
+    before = sandbox.published()
+    run = sandbox.run("--quiet", "--source", export(), code=OF_SMALL_FILES)
+    assert (run.returncode, run.stderr) == (
+        1,
+        f"Error: {sandbox.warehouse}: a file would be larger than is allowed (ulimit -f)\n",
+    )
+    assert (sandbox.published(), sandbox.leftovers()) == (before, [])
+
+
+def test_a_run_that_needs_more_disk_names_the_folder_and_the_setting(tmp_path):
+    warehouse = DuckDBWarehouse(tmp_path / "sales.duckdb", TIGHT)
+    with warehouse.held(), warehouse.run():
+        warehouse.backend.raw_sql("SET threads = 1")
+        rows = warehouse.backend.sql(MANY).order_by("text")
+        with pytest.raises(RunFailedError) as raised:
+            warehouse.build("marts", "many", rows)
+    assert str(raised.value) == f"marts.many: {NO_DISK.format(tmp_path)}"
+    assert [file.name for file in tmp_path.iterdir()] == [".sales.duckdb.lock"]
+
+
+def test_what_reads_for_postgresql_keeps_to_the_limits(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with (
+        reader.opened(TIGHT) as backend,
+        pytest.raises(RunFailedError) as raised,
+        told_in_short("users", backend),
+    ):
+        backend.create_table("many", backend.sql(MANY), temp=True)
+    assert str(raised.value) == f"users: {NO_DISK.format(tmp_path)}"
+
+
+def memory_limit(backend) -> int:
+    """In bytes."""
+    query = "SELECT parse_formatted_bytes(current_setting('memory_limit'))"
+    return backend.raw_sql(query).fetchall()[0][0]
+
+
+def test_unless_told_a_run_takes_five_eighths_of_what_duckdb_would(tmp_path):
+    warehouse = DuckDBWarehouse(tmp_path / "sales.duckdb")
+    with warehouse.held(), warehouse.run():
+        taken = memory_limit(warehouse.backend)
+        warehouse.backend.raw_sql("RESET memory_limit")
+        usual = memory_limit(warehouse.backend)
+    assert taken == pytest.approx(usual * 5 / 8, rel=0.02)
+
+
+def test_unless_told_a_reader_takes_128_mb():
+    with reader.opened() as backend:
+        assert memory_limit(backend) == pytest.approx(128e6, rel=0.01)
