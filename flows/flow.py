@@ -208,7 +208,7 @@ def sales_funnel(
         if run.failed_checks:
             target.publish_quality()
         else:
-            page = stack.enter_context(beside(settings.report))
+            page = stack.enter_context(beside(settings.report, shown(settings.warehouse)))
             write_report(run, drawing, found, page)
             publish(run, page, put_key_in_place)
         summary = run.summary(status)

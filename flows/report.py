@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 
 import pyarrow as pa
@@ -32,9 +33,13 @@ def report_table(name: str, tables: Mapping[str, Table], min_deals_per_rep: int 
 
 
 @contextmanager
-def beside(file: Path) -> Iterator[Path]:
-    """A place next to where the report belongs, so that moving it there is one step."""
-    page = file.with_name(f".{file.name}.{os.getpid()}")
+def beside(file: Path, warehouse: str) -> Iterator[Path]:
+    """A place next to where the report belongs, so that moving it there is one step.
+
+    The warehouse is held, so the place is this run's own; what a killed run left there is written
+    over.
+    """
+    page = file.with_name(f".{file.name}.{sha256(warehouse.encode()).hexdigest()[:12]}")
     try:
         yield page
     finally:

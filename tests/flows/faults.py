@@ -619,7 +619,8 @@ OTHERS = [
         "killed (`kill -9`), or the machine stops",
         "the old results stay, the next run tidies up",
         "`crashed` in `quality.runs`, from the next run on",
-        "tests/flows/test_ledger.py::test_a_run_that_was_killed_is_marked_by_the_next",
+        "tests/flows/test_kills.py"
+        "::test_whenever_runs_are_ended_there_is_a_whole_run_and_the_next_one_succeeds",
     ),
     Proven(
         "Ctrl-C, SIGTERM",
@@ -657,6 +658,50 @@ OTHERS = [
         "`cannot write the report`",
         "tests/flows/test_main.py"
         "::test_a_report_that_cannot_be_written_is_named_and_nothing_is_published",
+    ),
+    Proven(
+        "warehouse that is damaged, cut off, or made by a newer DuckDB",
+        "exit code 2, nothing is changed",
+        "what is wrong with the file",
+        "tests/flows/warehouse/test_duckdb.py::test_a_file_that_duckdb_cannot_read_is_left_alone",
+    ),
+    Proven(
+        "warehouse that must only be read",
+        "exit code 2, nothing is changed",
+        "the file, `read-only`",
+        "tests/flows/warehouse/test_duckdb.py::test_a_file_to_read_only_is_refused_and_not_replaced",
+    ),
+    Proven(
+        "warehouse that another program has open for writing",
+        "exit code 75, nothing is changed",
+        "which process; close it",
+        "tests/flows/warehouse/test_duckdb.py::test_a_process_that_writes_is_named",
+    ),
+    Proven(
+        "full disk, here or on the server",
+        "exit code 1, the old results stay",
+        "the file, `the disk is full`",
+        "tests/flows/warehouse/test_disk_full.py::test_a_full_disk_under_a_duckdb_file",
+    ),
+    Proven(
+        "too little memory",
+        "exit code 1, the old results stay",
+        "`raise FUNNEL_MEMORY_LIMIT`, and what it is",
+        "tests/flows/test_limits.py"
+        "::test_a_run_that_needs_more_memory_names_the_setting_and_changes_nothing",
+    ),
+    Proven(
+        "too little disk for what does not fit into memory",
+        "exit code 1, the old results stay",
+        "the folder, and `raise FUNNEL_TEMP_LIMIT`",
+        "tests/flows/test_limits.py"
+        "::test_a_run_that_needs_more_disk_names_the_folder_and_the_setting",
+    ),
+    Proven(
+        "file larger than is allowed (`ulimit -f`)",
+        "exit code 1, the old results stay",
+        "the file",
+        "tests/flows/test_limits.py::test_a_file_that_would_be_larger_than_is_allowed_is_named",
     ),
 ]
 

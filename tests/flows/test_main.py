@@ -330,6 +330,26 @@ def stopped(shared, sample, tmp_path_factory):
     return place, place.run_with_a_broken_rule(), folder / "before"
 
 
+KILLED_BEFORE_THE_REPORT_IS_SHOWN = """
+    import os
+    import signal
+    from flows import flow
+    from flows.main import command
+
+    flow.put_in_place = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+    command()
+    """
+
+
+def test_the_next_run_takes_the_page_of_a_killed_one_away(sandbox, export):
+    with sandbox.start("--source", export(), code=KILLED_BEFORE_THE_REPORT_IS_SHOWN) as process:
+        process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
+    assert any(name.startswith(".report.html.") for name in sandbox.leftovers())
+    assert sandbox.run("--source", export()).returncode == 0
+    assert sandbox.leftovers() == []
+
+
 def test_a_failing_check_ends_with_1_and_is_named(stopped):
     _, run, _ = stopped
     assert run.returncode == 1
