@@ -12,7 +12,7 @@ from transforms.sources import Source
 from flows.warehouse.folder import ExportFile
 from flows.warehouse.reading import FAULTS, ROW_HASH, SOURCE_ROW, fault_names, scan, typed
 from flows.warehouse.rejected import misshapen_lines, rejected_rows
-from flows.warehouse.rows import read, read_one, read_scalar
+from flows.warehouse.rows import read, read_one
 
 
 @dataclass(frozen=True)
@@ -82,13 +82,14 @@ def land_file(
     # By hash first: rows that are equal are few.
     by_hash = good.group_by(ROW_HASH).agg(copies=good.count())
     repeated = _keep(reader, hashes_name, by_hash.filter(by_hash.copies > 1).select(ROW_HASH))
-    count = read_one(
-        landed.agg(
-            read=landed.count(),
-            faulty=landed.count(where=landed[FAULTS] != 0),
-            repeated=repeated.count().as_scalar(),
-        )
-    )
+    asked = {
+        "read": landed.count(),
+        "faulty": landed.count(where=landed[FAULTS] != 0),
+        "repeated": repeated.count().as_scalar(),
+    }
+    if source.lookup:
+        asked["keys"] = landed[source.key].nunique(where=landed[FAULTS] == 0)
+    count = read_one(landed.agg(**asked))
     raw, duplicates = good.select(*source.raw_schema), 0
     if count["repeated"]:
         more = _keep(reader, repeated_name, good.semi_join(repeated, ROW_HASH))
@@ -98,7 +99,6 @@ def land_file(
         raw = once.union(collapsed).select(*source.raw_schema)
         of_these = read_one(more.agg(all=more.count(), left=collapsed.count().as_scalar()))
         duplicates = of_these["all"] - of_these["left"]
-    keys = read_scalar(raw[source.key].nunique()) if source.lookup else 0
     faulty = []
     if count["faulty"]:
         rows = landed.filter(landed[FAULTS] != 0).order_by(SOURCE_ROW).select(SOURCE_ROW, FAULTS)
@@ -115,7 +115,7 @@ def land_file(
         rows_loaded=rows_loaded,
         rows_rejected=count["faulty"] + len(misshapen),
         duplicates_collapsed=duplicates,
-        rows_outdone=rows_loaded - keys if source.lookup else 0,
+        rows_outdone=rows_loaded - count["keys"] if source.lookup else 0,
     )
 
 
