@@ -11,12 +11,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
 
 from flows.warehouse.postgres.publishing import BUILDING
@@ -157,7 +158,7 @@ class Matrix:
 
 @pytest.fixture(scope="module")
 def matrix(
-    tmp_path_factory, prefect_server_in, new_sandbox, place_at, new_database
+    tmp_path_factory, prefect_server_in, new_sandbox, place_at, own_postgres
 ) -> Iterator[Matrix]:
     """Both engines, after a run on an export without a fault."""
     folder = tmp_path_factory.mktemp("faults")
@@ -168,7 +169,7 @@ def matrix(
         def engine(name: str) -> Engine:
             sandbox = new_sandbox(folder / "left" / name / "sandbox", api_url)
             on_duckdb = f"duckdb://{sandbox.warehouse}"
-            url = on_duckdb if name == "duckdb" else new_database("faults")
+            url = on_duckdb if name == "duckdb" else own_postgres.url
             return Engine(stack, sandbox.folder.parent, place_at(sandbox, url))
 
         engines = dict(zip(ENGINES, pool.map(engine, ENGINES), strict=True))
@@ -324,6 +325,15 @@ def test_no_planted_word_is_left_in_any_table_of_postgres(all_runs):
     for schema, name in tables:
         content = str(place.query(f'SELECT * FROM "{schema}"."{name}"')).encode()
         assert found_in(content, WORDS) == set()
+
+
+def test_no_planted_word_is_left_in_the_files_of_the_server(all_runs, own_postgres):
+    with closing(psycopg2.connect(own_postgres.url)) as session, session.cursor() as cursor:
+        session.autocommit = True
+        cursor.execute("CHECKPOINT")
+    for place in (own_postgres.tables, own_postgres.data / "pg_wal"):
+        assert found_below(place, WORDS) == set()
+    assert found_in(own_postgres.log.read_bytes(), WORDS) == set()
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -23,12 +23,22 @@ from flows.warehouse.duckdb import DuckDBWarehouse
 from flows.warehouse.export import opened_export
 from flows.warehouse.file import held
 from flows.warehouse.postgres import PostgresWarehouse
+from tests.flows.canaries import found_below, spellings
 from tests.whole_run import KEY, publish_run
 
 SAMPLE = Path(__file__).parents[3] / "data/sample"
 # Of room, in KiB. A run on the sample needs more than the largest, and another step each time.
 ROOM_FOR_DUCKDB = (0, 12, 200, 500, 900, 1300, 1700, 2200, 2800, 3500)
 ROOM_FOR_POSTGRES = (0, 1000, 2000, 2700, 3500, 4300, 5000, 6000, 7000, 8000)
+
+# The first people of the sample.
+PEOPLE = SAMPLE.joinpath("users.csv").read_text().splitlines()[1:4]
+WORDS = {
+    name: needle
+    for person in PEOPLE
+    for word in person.split(",")[1:3]
+    for name, needle in spellings(word).items()
+}
 
 Disk = Callable[[int], Path]
 
@@ -89,6 +99,7 @@ def test_a_full_disk_under_a_duckdb_file(disk):
         filler.unlink()
         assert path.read_bytes() == before
         assert {file.name for file in folder.iterdir()} == {path.name, f".{path.name}.lock"}
+    assert found_below(folder, WORDS) == set()
     assert all(re.fullmatch(rf"{folder}/\S+: the disk is full", message) for message in told)
     with duckdb.connect(str(path), read_only=True) as connection:
         marts = marts_of(connection)
@@ -128,6 +139,7 @@ def test_a_full_disk_of_a_postgresql_server(on_a_small_disk):
         assert str(raised.value).startswith((f"{shown(url)}: raw_", *SCHEMAS))
         filler.unlink()
         assert marts_of(psycopg2.connect(url)) == marts
+    assert found_below(folder / "tables", WORDS) == set()
     publish_run(PostgresWarehouse(url), SAMPLE, run_id="with room")
     assert marts_of(psycopg2.connect(url)) == marts != {}
 
