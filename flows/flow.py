@@ -157,6 +157,7 @@ def sales_funnel(
         WarehouseBusyError: somebody else holds the warehouse.
     """
     signals.forget()
+    signals.watch()
     for name, url in (("source", source), ("warehouse", warehouse)):
         if url is not None and has_password(url):
             raise InputError(

@@ -171,8 +171,10 @@ def _run(
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)  # expressions are many small objects, and soon gone
     gc.enable()
+    signals.end_at_last(lambda number: f"{_what_became_of_it()}\n".encode())
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(_stopped(number)))
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signals.watch()
     stack.enter_context(showing_steps(not quiet))
     places = {"source": settings.source, "warehouse": settings.warehouse}
     for name, url in places.items():
@@ -223,9 +225,13 @@ def _say(text: str) -> None:
 
 def _stopped(number: int) -> int:
     """Say that a signal ended the run, and what became of its results; gives the exit code."""
-    done = "the results are published" if signals.published.is_set() else "nothing was changed"
-    click.echo(f"Stopped; {done}.", err=True)
+    click.echo(_what_became_of_it(), err=True)
     return 128 + number
+
+
+def _what_became_of_it() -> str:
+    done = "the results are published" if signals.published.is_set() else "nothing was changed"
+    return f"Stopped; {done}."
 
 
 if __name__ == "__main__":

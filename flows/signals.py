@@ -1,17 +1,24 @@
 """Signals that end a run.
 
-They are remembered, because Python drops what a handler raises in a destructor, and have no effect
-while the results are put in place.
+They are remembered, because Python drops what a handler raises in a destructor; they have no effect
+while the results are put in place; and they wait while a line is logged, because a lock of logging
+that is held by nobody any more would stop the process for ever.
 """
 
+import os
+import select
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
+NOT_WITHIN = ("logging", "queue")  # what they hold is let go only if nothing is raised in between
+A_MOMENT = 0.01  # seconds
+PATIENCE = 20.0  # seconds that a process has to tidy up
 
 received: list[int] = []
 published = threading.Event()  # the results are in place: it is too late to stop the run
@@ -49,9 +56,42 @@ def ignored() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
+def end_at_last(last_words: Callable[[int], bytes]) -> None:
+    """End this process some time after a signal, whatever keeps it: as if it were killed then.
+
+    For a process that is there for one run. `last_words`: of the signal's number, for stderr.
+    """
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+
+    def wait() -> None:
+        while (number := os.read(reading, 1)[0]) not in STOPPING:
+            pass
+        time.sleep(PATIENCE)
+        try:  # sys.stderr could be what keeps it
+            if select.select([], [2], [], 0)[1]:
+                os.write(2, last_words(number))
+        finally:
+            os._exit(128 + number)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 def _remembering(handler: Callable[..., Any]) -> Callable[[int, FrameType | None], None]:
     def remember(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        handler(number, frame)
+        if any(module in NOT_WITHIN for module in _modules(frame)):
+            signal.signal(signal.SIGALRM, lambda _, later: remember(number, later))
+            signal.setitimer(signal.ITIMER_REAL, A_MOMENT)
+        else:
+            received.append(number)
+            handler(number, frame)
 
     return remember
+
+
+def _modules(frame: FrameType | None) -> Iterator[str]:
+    """Where the process is: the names of the modules, innermost first."""
+    while frame is not None:
+        yield frame.f_globals.get("__name__", "")
+        frame = frame.f_back

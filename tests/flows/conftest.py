@@ -238,6 +238,15 @@ BROKEN_RULE = """
     """
 
 
+class Process(subprocess.Popen[str]):
+    """A run in a `with` block, which does not wait for one that is found to hang."""
+
+    def __exit__(self, *error: Any) -> None:
+        if error[0] is not None:
+            self.kill()
+        super().__exit__(*error)
+
+
 @dataclass
 class Sandbox:
     """`python -m flows.main` with everything that it writes in one folder.
@@ -274,13 +283,11 @@ class Sandbox:
             found["PREFECT_API_URL"] = self.api_url
         return found | {f"FUNNEL_{name.upper()}": str(value) for name, value in settings.items()}
 
-    def start(
-        self, *options: object, code: str | None = None, **settings: object
-    ) -> "subprocess.Popen[str]":
+    def start(self, *options: object, code: str | None = None, **settings: object) -> Process:
         """Start a run; with `code`, by Python code that calls the command."""
         self.folder.mkdir(parents=True, exist_ok=True)
         command = ["-c", dedent(code)] if code else ["-m", "flows.main"]
-        return subprocess.Popen(
+        return Process(
             [sys.executable, *command, *map(str, options)],
             cwd=ROOT,
             env=self.environment(**settings),
@@ -366,7 +373,7 @@ class Place:
         """A run into the warehouse, to the end."""
         return self.sandbox.run("--warehouse", self.url, *options, **settings)
 
-    def start(self, *options: object, **settings: object) -> "subprocess.Popen[str]":
+    def start(self, *options: object, **settings: object) -> Process:
         """A run into the warehouse."""
         return self.sandbox.start("--warehouse", self.url, *options, **settings)
 

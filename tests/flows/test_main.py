@@ -452,6 +452,83 @@ def test_a_signal_in_the_middle_of_a_destructor_is_not_lost(
     eventually(lambda: not published.processes())
 
 
+# Python can raise between taking a lock and knowing that it has to let go of it.
+WITH_A_LOCK_OF_LOGGING = """
+    import logging
+    import signal
+    import threading
+    from flows.main import command
+
+    class Locking(logging.Handler):
+        turn = threading.Lock()
+
+        def emit(self, record):
+            self.turn.acquire()
+            if record.getMessage().startswith("raw_deal_changes"):
+                signal.raise_signal(signal.{})
+            self.turn.release()
+
+    from prefect.logging.configuration import setup_logging
+    setup_logging()
+    logging.getLogger("prefect.task_runs").addHandler(Locking())
+    command()
+    """
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_waits_until_a_line_is_logged(published, export, number, code):
+    before = published.published()
+    wrapper = WITH_A_LOCK_OF_LOGGING.format(number.name)
+    with published.start("--source", export(), code=wrapper) as process:
+        out, err = process.communicate(timeout=15)
+    assert_stopped(
+        published, before, CompletedProcess(process.args, process.returncode, out, err), code
+    )
+
+
+DEAF = """
+    import time
+    import flows.signals
+    import flows.steps
+    from flows.main import command
+
+    def hang(name):
+        print(name, flush=True)
+        while True:
+            try:
+                time.sleep(60)
+            except BaseException:
+                pass
+
+    flows.signals.PATIENCE = 0.5
+    flows.steps.announce = hang
+    command()
+    """
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_that_does_not_heed_a_signal_is_ended_nevertheless(
+    published, export, eventually, number, code
+):
+    before = published.published()
+    with published.start("--source", export(), code=DEAF) as process:
+        assert process.stdout.readline()
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+    assert err.splitlines()[-1:] == ["Stopped; nothing was changed."]
+    assert (process.returncode, published.published()) == (code, before)
+    eventually(lambda: not published.processes())
+
+
+def test_even_if_nobody_listens_any_more(published, export, eventually):
+    with published.start("--source", export(), code=DEAF) as process:
+        assert process.stdout.readline()
+        process.stderr.close()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 143
+    eventually(lambda: not published.processes())
+
+
 WHILE_PUBLISHING = """
     import signal
     import flows.flow
