@@ -1,8 +1,8 @@
 """Signals that end a run.
 
-They are remembered, because Python drops what a handler raises in a destructor; they have no effect
-while the results are put in place; and they wait while a line is logged, because a lock of logging
-that is held by nobody any more would stop the process for ever.
+They are remembered, because what a handler raises can be dropped; they have no effect while the
+results are put in place; and they wait while a destructor is running, where Python does drop it, and
+while a line is logged: a lock of logging that nobody lets go of would stop the process for ever.
 """
 
 import os
@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
-NOT_WITHIN = ("logging", "queue")  # what they hold is let go only if nothing is raised in between
+NOT_WITHIN = {"logging", "queue", "__del__"}  # modules and functions
 A_MOMENT = 0.01  # seconds
 PATIENCE = 20.0  # seconds that a process has to tidy up
 
@@ -80,7 +80,7 @@ def end_at_last(last_words: Callable[[int], bytes]) -> None:
 
 def _remembering(handler: Callable[..., Any]) -> Callable[[int, FrameType | None], None]:
     def remember(number: int, frame: FrameType | None) -> None:
-        if any(module in NOT_WITHIN for module in _modules(frame)):
+        if not NOT_WITHIN.isdisjoint(_whereabouts(frame)):
             signal.signal(signal.SIGALRM, lambda _, later: remember(number, later))
             signal.setitimer(signal.ITIMER_REAL, A_MOMENT)
         else:
@@ -90,8 +90,9 @@ def _remembering(handler: Callable[..., Any]) -> Callable[[int, FrameType | None
     return remember
 
 
-def _modules(frame: FrameType | None) -> Iterator[str]:
-    """Where the process is: the names of the modules, innermost first."""
+def _whereabouts(frame: FrameType | None) -> Iterator[str]:
+    """The modules and the functions that are at work, innermost first."""
     while frame is not None:
         yield frame.f_globals.get("__name__", "")
+        yield frame.f_code.co_name
         frame = frame.f_back
