@@ -1,8 +1,8 @@
 """Signals that end a run.
 
 They are remembered, because what a handler raises can be dropped; they have no effect while the
-results are put in place; and they wait while a destructor is running, where Python does drop it, and
-while a line is logged: a lock of logging that nobody lets go of would stop the process for ever.
+results are put in place; and they wait while a destructor is running, where Python does drop it,
+and while a line is logged: a lock of logging that nobody lets go of would stop the process.
 """
 
 import os

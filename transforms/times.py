@@ -29,10 +29,14 @@ def as_utc(at: TimestampValue, zone: str) -> TimestampValue:
     return _as_clock_time("UTC", at)
 
 
+def clock_time(at: TimestampValue, timezone: str) -> TimestampValue:
+    """What a clock in the time zone shows at a UTC timestamp."""
+    return at if timezone == "UTC" else _as_clock_time(timezone, _as_instant("UTC", at))
+
+
 def month(at: TimestampValue, timezone: str) -> DateValue:
     """First day of the calendar month in which a UTC timestamp falls in the time zone."""
-    local = at if timezone == "UTC" else _as_clock_time(timezone, _as_instant("UTC", at))
-    return local.truncate("M").date()
+    return clock_time(at, timezone).truncate("M").date()
 
 
 def days_between(start: TimestampValue, end: TimestampValue) -> FloatingValue:

@@ -318,8 +318,8 @@ def test_the_order_is_the_same_in_every_process(seed):
 
 
 def test_a_leaf_that_is_deleted_breaks_nothing_else(copied):
-    (copied / "marts" / "rep_stage_dwell.py").unlink()
-    assert loaded(copied.parent) == [name for name in ALL if name != "rep_stage_dwell"]
+    (copied / "marts" / "rep_days_to_close.py").unlink()
+    assert loaded(copied.parent) == [name for name in ALL if name != "rep_days_to_close"]
 
 
 def test_of_a_deleted_model_it_is_said_who_reads_it(copied):

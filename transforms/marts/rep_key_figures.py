@@ -12,6 +12,7 @@ from transforms.graph import model
         "deals_won": "int64",
         "deals_lost": "int64",
         "deals_open": "int64",
+        "deals_stalled": "int64",
         "win_rate_pct": "float64",
         "median_days_to_close": "float64",
         "activities_completed": "int64",
@@ -29,7 +30,11 @@ from transforms.graph import model
     ],
 )
 def rep_key_figures(
-    obt_deals: Table, stg_activities: Table, rep_sales_funnel_monthly: Table
+    obt_deals: Table,
+    stg_activities: Table,
+    int_deal_stage_transitions: Table,
+    rep_stage_dwell: Table,
+    rep_sales_funnel_monthly: Table,
 ) -> Table:
     """One row in all.
 
@@ -38,6 +43,7 @@ def rep_key_figures(
         deals_won: those with status won
         deals_lost: those with status lost
         deals_open: those with status open
+        deals_stalled: open deals whose present stay in a step is longer than its p90_days
         win_rate_pct: won deals in percent of the won and lost ones; null without any
         median_days_to_close: median days from creation to closing, of won and lost deals
         activities_completed: done activities
@@ -59,10 +65,16 @@ def rep_key_figures(
         first_month=rep_sales_funnel_monthly.month.min(),
         last_month=rep_sales_funnel_monthly.month.max(),
     )
+    stays = int_deal_stage_transitions.filter(int_deal_stage_transitions.left_at.isnull())
+    stays = stays.inner_join(rep_stage_dwell, "funnel_step")
+    stays = stays.filter(stays.days_in_stage > stays.p90_days).select("deal_id").distinct()
+    open_deals = obt_deals.filter(obt_deals.status == "open")
+    stalled = open_deals.semi_join(stays, "deal_id").agg(deals_stalled=lambda open: open.count())
     return (
         deals.mutate(
             win_rate_pct=deals.deals_won * 100.0 / (deals.deals_won + deals.deals_lost).nullif(0)
         )
+        .cross_join(stalled)
         .cross_join(work)
         .cross_join(months)
     )

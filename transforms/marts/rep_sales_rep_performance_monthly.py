@@ -2,6 +2,7 @@
 
 import ibis
 from ibis import Table
+from ibis.expr.types import IntegerScalar
 
 from transforms.checks import not_null, rule, total_agrees, unique
 from transforms.funnel import Funnel
@@ -14,6 +15,30 @@ UNASSIGNED = "Unassigned"
 def dated_and_done(stg_activities: Table) -> Table:
     """The activities that are done, and say when."""
     return stg_activities.filter(stg_activities.is_done, stg_activities.due_at.notnull())
+
+
+def work(done: Table, funnel: Funnel) -> dict[str, IntegerScalar]:
+    """What was done: counts of the activities, by kind, and of their deals."""
+    # A funnel can have fewer steps of activities than two; no activity has an empty type.
+    calls = [step.codes for step in funnel.of_kind("activity")] + [("",), ("",)]
+    is_call_1, is_call_2 = (done.activity_type.isin(codes).fill_null(False) for codes in calls[:2])
+    return {
+        "deals_worked": done.deal_id.nunique(),
+        "activities_completed": done.count(),
+        "sales_call_1_completed": is_call_1.sum(),
+        "sales_call_2_completed": is_call_2.sum(),
+        "other_activities": (~(is_call_1 | is_call_2)).sum(),
+    }
+
+
+def named(counted: Table, stg_users: Table) -> Table:
+    """The rows, each with the name of its user."""
+    users = stg_users.select("sales_rep_name", known_id="user_id")
+    joined = counted.left_join(users, counted.user_id == users.known_id)
+    unnamed = ibis.ifelse(
+        joined.user_id.isnull(), UNASSIGNED, "Unknown user #" + joined.user_id.cast("string")
+    )
+    return joined.mutate(sales_rep_name=joined.sales_rep_name.coalesce(unnamed)).drop("known_id")
 
 
 @model(
@@ -64,27 +89,4 @@ def rep_sales_rep_performance_monthly(
     """
     done = dated_and_done(stg_activities)
     done = done.mutate(month=month(done.due_at, timezone))
-    # A funnel can have fewer steps of activities than two; no activity has an empty type.
-    calls = [step.codes for step in funnel.of_kind("activity")] + [("",), ("",)]
-    is_call_1, is_call_2 = (done.activity_type.isin(codes).fill_null(False) for codes in calls[:2])
-    counted = done.group_by("month", "user_id").agg(
-        deals_worked=done.deal_id.nunique(),
-        activities_completed=done.count(),
-        sales_call_1_completed=is_call_1.sum(),
-        sales_call_2_completed=is_call_2.sum(),
-        other_activities=(~(is_call_1 | is_call_2)).sum(),
-    )
-    named = counted.left_join(stg_users, "user_id")
-    unnamed = ibis.ifelse(
-        named.user_id.isnull(), UNASSIGNED, "Unknown user #" + named.user_id.cast("string")
-    )
-    return named.select(
-        "month",
-        "user_id",
-        "deals_worked",
-        "activities_completed",
-        "sales_call_1_completed",
-        "sales_call_2_completed",
-        "other_activities",
-        sales_rep_name=named.sales_rep_name.coalesce(unnamed),
-    )
+    return named(done.group_by("month", "user_id").agg(**work(done, funnel)), stg_users)

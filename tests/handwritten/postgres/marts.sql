@@ -124,13 +124,14 @@ GROUP BY month, lost_reason_label, funnel_step;
 CREATE TABLE marts.rep_stage_dwell AS
 WITH stays AS (
     SELECT step_order, count(left_at) AS completed_stays, avg(days_in_stage) FILTER (WHERE left_at IS NOT NULL) AS mean_days,
-           percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY days_in_stage) FILTER (WHERE left_at IS NOT NULL) AS quantiles,
-           count(*) - count(left_at) AS open_stays
+           percentile_cont(ARRAY[0.5, 0.75, 0.9]) WITHIN GROUP (ORDER BY days_in_stage) FILTER (WHERE left_at IS NOT NULL) AS quantiles,
+           count(*) - count(left_at) AS open_stays,
+           percentile_cont(0.5) WITHIN GROUP (ORDER BY days_in_stage) FILTER (WHERE left_at IS NULL) AS open_median_days
     FROM intermediate.int_deal_stage_transitions JOIN staging.stg_funnel_steps USING (funnel_step)
     GROUP BY step_order
 )
 SELECT funnel_step, kpi_name, coalesce(completed_stays, 0) AS completed_stays, mean_days, quantiles[1] AS median_days,
-       quantiles[2] AS p90_days, coalesce(open_stays, 0) AS open_stays
+       quantiles[2] AS p75_days, quantiles[3] AS p90_days, coalesce(open_stays, 0) AS open_stays, open_median_days
 FROM staging.stg_funnel_steps LEFT JOIN stays USING (step_order)
 WHERE kind = 'stage'
 ORDER BY step_order;
@@ -169,9 +170,112 @@ WITH closed AS (
     SELECT user_id, count(*) AS activities FROM staging.stg_activities WHERE is_done GROUP BY user_id
 ), done AS (
     SELECT coalesce(sum(activities), 0)::bigint AS activities_completed, count(user_id) AS active_reps FROM by_user
+), stalled AS (
+    SELECT count(DISTINCT deal_id) AS deals_stalled
+    FROM intermediate.int_deal_stage_transitions JOIN marts.rep_stage_dwell USING (funnel_step) JOIN staging.stg_deals USING (deal_id)
+    WHERE status = 'open' AND left_at IS NULL AND days_in_stage > p90_days
 ), span AS (
     SELECT min(month) AS first_month, max(month) AS last_month FROM marts.rep_sales_funnel_monthly
 )
-SELECT deals, deals_won, deals_lost, deals_open, pg_temp.pct(deals_won, deals_won + deals_lost) AS win_rate_pct, median_days_to_close,
+SELECT deals, deals_won, deals_lost, deals_open, deals_stalled, pg_temp.pct(deals_won, deals_won + deals_lost) AS win_rate_pct, median_days_to_close,
        activities_completed, active_reps, first_month, last_month
-FROM closed, done, span;
+FROM closed, done, stalled, span;
+
+CREATE TABLE marts.rep_days_to_close AS
+WITH lasted AS (
+    SELECT status, count(*) AS deals,
+           percentile_cont(ARRAY[0.5, 0.75, 0.9]) WITHIN GROUP (
+               ORDER BY pg_temp.days(created_at, coalesce(closed_at, current_setting('handwritten.as_of')::timestamp))) AS quantiles
+    FROM marts.obt_deals
+    WHERE created_at IS NOT NULL
+    GROUP BY status
+)
+SELECT status, deals, quantiles[1] AS median_days, quantiles[2] AS p75_days, quantiles[3] AS p90_days FROM lasted;
+
+-- A deal has reached a main step when it entered it or a later one.
+
+CREATE TABLE marts.rep_cohorts AS
+WITH entered AS (
+    SELECT pg_temp.local_month(created_at) AS month, deal_id,
+           max(step_order) FILTER (WHERE kind = 'stage' AND entered_at <= created_at + interval '90 days') AS furthest
+    FROM marts.obt_deals
+    LEFT JOIN intermediate.int_deal_funnel_entries USING (deal_id)
+    LEFT JOIN staging.stg_funnel_steps AS steps ON steps.funnel_step = int_deal_funnel_entries.funnel_step
+    WHERE created_at IS NOT NULL
+    GROUP BY month, deal_id
+), months AS (
+    SELECT generate_series(min(month)::timestamp, max(month)::timestamp, interval '1 month')::date AS month FROM entered
+), counted AS (
+    SELECT month, step_order, count(deal_id) AS deals_created, count(deal_id) FILTER (WHERE furthest >= step_order) AS deals_reached
+    FROM months CROSS JOIN staging.stg_funnel_steps LEFT JOIN entered USING (month)
+    WHERE kind = 'stage'
+    GROUP BY month, step_order
+)
+SELECT month, funnel_step, kpi_name, deals_created, deals_reached, pg_temp.pct(deals_reached, deals_created) AS reached_pct,
+       month + interval '1 month' + interval '90 days' <= CASE
+           WHEN current_setting('handwritten.timezone') = 'UTC' THEN current_setting('handwritten.as_of')::timestamp
+           ELSE current_setting('handwritten.as_of')::timestamp AT TIME ZONE 'UTC' AT TIME ZONE current_setting('handwritten.timezone') END AS is_mature
+FROM counted JOIN staging.stg_funnel_steps USING (step_order);
+
+CREATE TABLE marts.rep_monthly_figures AS
+WITH events AS (
+    SELECT pg_temp.local_month(created_at) AS month, 'created' AS what, NULL::double precision AS days, count(*) AS times
+    FROM marts.obt_deals WHERE created_at IS NOT NULL GROUP BY month
+    UNION ALL
+    SELECT pg_temp.local_month(greatest(created_at, closed_at)), 'ended', NULL, count(*)
+    FROM marts.obt_deals WHERE created_at IS NOT NULL AND closed_at IS NOT NULL GROUP BY 1
+    UNION ALL
+    SELECT pg_temp.local_month(closed_at), status, days_to_close, 1
+    FROM marts.obt_deals WHERE closed_at IS NOT NULL AND status IN ('won', 'lost')
+    UNION ALL
+    SELECT pg_temp.local_month(due_at), 'done', NULL, count(*)
+    FROM staging.stg_activities WHERE is_done AND due_at IS NOT NULL GROUP BY 1
+), months AS (
+    SELECT generate_series(min(month)::timestamp, max(month)::timestamp, interval '1 month')::date AS month FROM events
+), counted AS (
+    SELECT month, percentile_cont(0.5) WITHIN GROUP (ORDER BY days) AS median_days_to_close,
+           coalesce(sum(times) FILTER (WHERE what = 'created'), 0)::bigint AS deals_created,
+           coalesce(sum(times) FILTER (WHERE what = 'ended'), 0)::bigint AS deals_ended,
+           coalesce(sum(times) FILTER (WHERE what = 'won'), 0)::bigint AS deals_won,
+           coalesce(sum(times) FILTER (WHERE what = 'lost'), 0)::bigint AS deals_lost,
+           coalesce(sum(times) FILTER (WHERE what = 'done'), 0)::bigint AS activities_completed
+    FROM months LEFT JOIN events USING (month)
+    GROUP BY month
+)
+SELECT month, deals_created, deals_won, deals_lost, pg_temp.pct(deals_won, deals_won + deals_lost) AS win_rate_pct, median_days_to_close,
+       (sum(deals_created - deals_ended) OVER (ORDER BY month))::bigint AS open_deals, activities_completed
+FROM counted;
+
+CREATE TABLE marts.rep_sales_rep_totals AS
+SELECT user_id, CASE WHEN user_id IS NULL THEN 'Unassigned' ELSE coalesce(sales_rep_name, 'Unknown user #' || user_id) END AS sales_rep_name,
+       count(DISTINCT deal_id) AS deals_worked, count(*) AS activities_completed,
+       count(*) FILTER (WHERE activity_type = 'meeting') AS sales_call_1_completed,
+       count(*) FILTER (WHERE activity_type = 'sc_2') AS sales_call_2_completed,
+       count(*) FILTER (WHERE coalesce(activity_type, '') NOT IN ('meeting', 'sc_2')) AS other_activities,
+       count(*)::double precision / nullif(count(DISTINCT deal_id), 0) AS activities_per_deal
+FROM staging.stg_activities LEFT JOIN staging.stg_users USING (user_id)
+WHERE is_done AND due_at IS NOT NULL
+GROUP BY user_id, sales_rep_name;
+
+CREATE TABLE marts.rep_source_mix AS
+WITH kinds AS (
+    SELECT 'changes by field' AS category, changed_field_key AS value, count(*) AS rows_count, min(changed_at) AS first_at, max(changed_at) AS last_at
+    FROM staging.stg_deal_changes GROUP BY value
+    UNION ALL
+    SELECT 'activities by type', activity_type, count(*), min(due_at), max(due_at) FROM staging.stg_activities GROUP BY activity_type
+    UNION ALL
+    SELECT 'completed activities by type', activity_type, count(*), min(due_at), max(due_at)
+    FROM staging.stg_activities WHERE is_done GROUP BY activity_type
+    UNION ALL
+    SELECT 'stage entries by stage', stage_name, count(*), min(entered_at), max(entered_at)
+    FROM intermediate.int_deal_stage_transitions GROUP BY stage_name
+    UNION ALL
+    SELECT 'deals by status', status, count(*), min(created_at), max(created_at) FROM marts.obt_deals GROUP BY status
+    UNION ALL
+    SELECT 'deals by stages entered', stages_entered::text, count(*), min(created_at), max(created_at)
+    FROM marts.obt_deals GROUP BY stages_entered
+    UNION ALL
+    SELECT 'deals by completed activities', activities_completed::text, count(*), min(created_at), max(created_at)
+    FROM marts.obt_deals GROUP BY activities_completed
+)
+SELECT * FROM kinds;

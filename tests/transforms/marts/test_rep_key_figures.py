@@ -95,3 +95,28 @@ def test_without_any_data_there_is_a_row_of_zeros_and_nulls(run):
         "deals, deals_won, deals_lost, deals_open, win_rate_pct, activities_completed,"
         " active_reps, first_month",
     ) == [(0, 0, 0, 0, None, 0, 0, None)]
+
+
+def test_an_open_deal_is_stalled_when_it_stays_longer_than_nine_in_ten(run):
+    assert run(
+        "rep_key_figures",
+        "deals_open, deals_stalled",
+        obt_deals="""
+            deal_id | status
+            1       | open
+            2       | open
+            3       | won
+        """,
+        rep_stage_dwell="""
+            funnel_step | p90_days
+            1           | 20
+            7           | 30
+        """,
+        int_deal_stage_transitions="""
+            deal_id | funnel_step | left_at    | days_in_stage
+            1       | 1           | 2024-01-02 | 100
+            1       | 1           | -          | 21
+            2       | 1           | -          | 20
+            3       | 7           | -          | 31
+        """,
+    ) == [(2, 1)]

@@ -8,9 +8,9 @@ ONE_STEP = Funnel((Step("1", "Leads", "stage", ("leads",)),))
 
 
 def test_completed_stays_have_mean_median_and_interpolated_p90(run):
-    [(completed, mean, median, p90)] = run(
+    [(completed, mean, median, p75, p90)] = run(
         "rep_stage_dwell",
-        "completed_stays, mean_days, median_days, p90_days",
+        "completed_stays, mean_days, median_days, p75_days, p90_days",
         funnel=ONE_STEP,
         int_deal_stage_transitions="""
             funnel_step | left_at    | days_in_stage
@@ -20,14 +20,14 @@ def test_completed_stays_have_mean_median_and_interpolated_p90(run):
             1           | 2024-01-02 | 13
         """,
     )
-    assert (completed, mean, median) == (4, 5.0, 3.0)
+    assert (completed, mean, median, p75) == (4, 5.0, 3.0, 6.25)
     assert p90 == pytest.approx(4 + 0.7 * (13 - 4))
 
 
-def test_open_stays_are_counted_but_not_measured(run):
+def test_open_stays_are_measured_apart(run):
     assert run(
         "rep_stage_dwell",
-        "completed_stays, mean_days, median_days, p90_days, open_stays",
+        "completed_stays, mean_days, median_days, p90_days, open_stays, open_median_days",
         funnel=ONE_STEP,
         int_deal_stage_transitions="""
             funnel_step | left_at    | days_in_stage
@@ -35,7 +35,7 @@ def test_open_stays_are_counted_but_not_measured(run):
             1           | -          | 500
             1           | -          | 600
         """,
-    ) == [(1, 3.0, 3.0, 3.0, 2)]
+    ) == [(1, 3.0, 3.0, 3.0, 2, 550.0)]
 
 
 def test_a_step_with_open_stays_only_has_no_measures(run):

@@ -1,0 +1,50 @@
+"""Who does the work, over all months."""
+
+from ibis import Table
+
+from transforms.checks import not_null, rule, total_agrees, unique
+from transforms.funnel import Funnel
+from transforms.graph import model
+from transforms.marts.rep_sales_rep_performance_monthly import dated_and_done, named, work
+
+
+@model(
+    schema={
+        "user_id": "int64",
+        "sales_rep_name": "string",
+        "deals_worked": "int64",
+        "activities_completed": "int64",
+        "sales_call_1_completed": "int64",
+        "sales_call_2_completed": "int64",
+        "other_activities": "int64",
+        "activities_per_deal": "float64",
+    },
+    checks=[
+        unique("user_id"),
+        not_null("sales_rep_name"),
+        rule("some_work", lambda reps: reps.activities_completed > 0),
+        total_agrees(
+            "activities_completed",
+            lambda reps: reps.activities_completed.sum(),
+            lambda tables, _: dated_and_done(tables["stg_activities"]).count(),
+            needs=["stg_activities"],
+        ),
+    ],
+)
+def rep_sales_rep_totals(stg_activities: Table, stg_users: Table, *, funnel: Funnel) -> Table:
+    """One row per user with a done activity.
+
+    Columns:
+        user_id: the user the activities are assigned to; null for those of nobody
+        sales_rep_name: the user's pseudonym; two users never share one
+        deals_worked: distinct deals with a done activity of the user, in whatever month
+        activities_completed: done activities
+        sales_call_1_completed: those of the types of the funnel's first activity step
+        sales_call_2_completed: those of the types of its second activity step
+        other_activities: all others
+        activities_per_deal: activities_completed over deals_worked; null without a deal
+    """
+    done = dated_and_done(stg_activities)
+    reps = named(done.group_by("user_id").agg(**work(done, funnel)), stg_users)
+    per_deal = reps.activities_completed * 1.0 / reps.deals_worked.nullif(0)
+    return reps.mutate(activities_per_deal=per_deal)

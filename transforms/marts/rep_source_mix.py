@@ -1,0 +1,70 @@
+"""What the export holds: the first look that one takes at it."""
+
+import ibis
+from ibis import Table
+from ibis.expr.types import StringValue, TimestampValue
+
+from transforms.checks import not_null, unique
+from transforms.graph import model
+
+
+@model(
+    schema={
+        "category": "string",
+        "value": "string",
+        "rows_count": "int64",
+        "first_at": "timestamp(6)",
+        "last_at": "timestamp(6)",
+    },
+    checks=[unique("category", "value"), not_null("category")],
+)
+def rep_source_mix(
+    stg_deal_changes: Table,
+    stg_activities: Table,
+    int_deal_stage_transitions: Table,
+    obt_deals: Table,
+) -> Table:
+    """One row per category and value of it that occurs.
+
+    Columns:
+        category: changes by field, activities by type, completed activities by type, stage entries
+            by stage, deals by status, deals by stages entered, or deals by completed activities
+        value: the value, as text; null where there is none
+        rows_count: rows with that value
+        first_at: the earliest of their changes, due dates, entries or creations, UTC
+        last_at: the latest
+    """
+    activities, deals = stg_activities, obt_deals
+    done = activities.filter(activities.is_done)
+    entries = int_deal_stage_transitions
+    return ibis.union(
+        _counted(
+            stg_deal_changes,
+            "changes by field",
+            stg_deal_changes.changed_field_key,
+            stg_deal_changes.changed_at,
+        ),
+        _counted(activities, "activities by type", activities.activity_type, activities.due_at),
+        _counted(done, "completed activities by type", done.activity_type, done.due_at),
+        _counted(entries, "stage entries by stage", entries.stage_name, entries.entered_at),
+        _counted(deals, "deals by status", deals.status, deals.created_at),
+        _counted(
+            deals,
+            "deals by stages entered",
+            deals.stages_entered.cast("string"),
+            deals.created_at,
+        ),
+        _counted(
+            deals,
+            "deals by completed activities",
+            deals.activities_completed.cast("string"),
+            deals.created_at,
+        ),
+    )
+
+
+def _counted(table: Table, category: str, value: StringValue, at: TimestampValue) -> Table:
+    rows = table.select(category=ibis.literal(category), value=value, at=at)
+    return rows.group_by("category", "value").agg(
+        rows_count=rows.count(), first_at=rows["at"].min(), last_at=rows["at"].max()
+    )
