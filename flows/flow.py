@@ -21,6 +21,7 @@ from transforms.sources import RAW_TABLES
 from flows import signals
 from flows.build import build
 from flows.errors import InputError, RunFailedError
+from flows.history import score_history
 from flows.holding import held_warehouse
 from flows.ingest import ingest
 from flows.ledger import known
@@ -93,10 +94,12 @@ def check_models(run: Run) -> None:
 def record_run(run: Run, status: str) -> dict[str, pa.Table]:
     """Write to `quality` what the run found, and what its tables mean."""
     with step("record"):
-        found = record(run, status, fingerprint(run.files))
+        source = fingerprint(run.files)
+        history = score_history(run, source)
+        found = record(run, status, source)
         document(run)
         scores = run.tables["scores"].order_by("table_name", "measure")
-        return found | {"scores": read(scores)}
+        return found | {"scores": read(scores), "score_history": history}
 
 
 @task(task_run_name="report", **_TASK)

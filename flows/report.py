@@ -14,7 +14,7 @@ from flows.errors import of_file
 from flows.folding import folded
 from flows.warehouse.rows import read
 
-SORTED_BY = ("month", "step_order", "lost_reason_label", "user_id")
+SORTED_BY = ("month", "step_order", "lost_reason_label", "user_id", "category", "value", "status")
 
 
 def report_table(name: str, tables: Mapping[str, Table], min_deals_per_rep: int = 1) -> pa.Table:

@@ -6,11 +6,11 @@ Parameters name the marts (rows in funnel order), the docstring is the caption u
 import math
 
 import seaborn
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from pandas import DataFrame, Series, concat, to_datetime
+from pandas import DataFrame, Series, concat, isna, to_datetime
 
 from reports.drawing import (
-    GRID,
     LOSS,
     MAIN,
     OTHER,
@@ -22,10 +22,12 @@ from reports.drawing import (
     note,
     nothing_to_show,
 )
+from reports.latest import intake_end
 from reports.text import clean, compact, decimal, months, rate, short, steps, whole
 
 MOST_BARS = 15
 MOST_MONTHS = 36
+PANELS, PANEL_TITLE = 3, 26  # small charts side by side; letters that fit above one
 BARS = {"orient": "h", "native_scale": True, "errorbar": None, "saturation": 1, "width": 0.55}
 
 
@@ -72,42 +74,102 @@ def entries_by_month(rep_sales_funnel_monthly: DataFrame) -> Figure:
     a decline.
     """
     mart = rep_sales_funnel_monthly
-    wide = (
-        mart.assign(
-            month=to_datetime(mart["month"]),
-            step=steps(mart),
-            deals=mart["deals_count"].astype(float).fillna(0),
-        )
-        .pivot_table(index="month", columns="step", values="deals", aggfunc="sum", sort=False)
-        .sort_index()
-        .tail(MOST_MONTHS)
-        .fillna(0)
-    )
+    wide = _by_month(mart, steps(mart), "deals_count").tail(MOST_MONTHS)
     if wide.empty:
         return nothing_to_show()
     labels = [short(step) for step in wide.columns]
-    width = max(490, 160 + 18 * len(wide))
-    figure = Drawing(wide.reset_index(), labels, bottom=30, width=width)
-    axes = figure.add_subplot()
-    most = wide.max(axis=None)
-    seaborn.heatmap(
-        wide.T,
-        mask=wide.T == 0,
-        annot=wide.T.map(compact),
-        fmt="",
-        annot_kws={"size": 8 if most < 1_000 else 6.5},
-        vmin=0,
-        vmax=most or 1,
-        cmap=seaborn.light_palette(MAIN, as_cmap=True),
-        cbar=False,
-        linewidths=0.6,
-        linecolor=GRID,
-        ax=axes,
+    figure = Drawing(wide.reset_index(), labels, bottom=30, width=_wide_enough(len(wide)))
+    figure.cells(wide.T, wide.T.map(compact), months(wide.index))
+    return figure
+
+
+def _wide_enough(columns: int) -> float:
+    return max(490, 160 + 18 * columns)
+
+
+@chart(section="By month", title="Each step month by month")
+def steps_by_month(rep_sales_funnel_monthly: DataFrame, rep_funnel_dropoff: DataFrame) -> Figure:
+    """The same entries as one line per step, each on a scale of its own.
+
+    The number is the highest month of the step. Months in the shade are incomplete: the last one,
+    in which the data ends, and all after the last new deal, where only deals from before move on.
+    """
+    mart = rep_sales_funnel_monthly
+    wide = _by_month(mart, steps(mart), "deals_count").tail(MOST_MONTHS)
+    if wide.empty:
+        return nothing_to_show()
+    rows = math.ceil(len(wide.columns) / PANELS)
+    figure = Drawing(wide.reset_index(), [""] * (3 * rows), top=14, width=560)
+    panels = figure.subplots(rows, PANELS, squeeze=False).ravel()
+    figure.subplots_adjust(hspace=0.9, wspace=0.15)
+    end = intake_end({"rep_sales_funnel_monthly": mart, "rep_funnel_dropoff": rep_funnel_dropoff})
+    over = len(wide) - 1 if end is None else int((wide.index <= end).sum())
+    for axes, (step, entries) in zip(panels, wide.items(), strict=False):
+        places = range(len(entries))
+        axes.plot(places, entries, color=MAIN, linewidth=1.2)
+        axes.fill_between(places, entries, color=PALE, linewidth=0)
+        axes.axvspan(over - 0.5, len(entries) - 0.5, color=OTHER, alpha=0.2, linewidth=0)
+        axes.set(xlim=(-0.5, len(entries) - 0.5), ylim=(0, 1.05 * entries.max() or 1))
+        axes.set_title(_first_words(step), loc="left", fontsize=8)
+        axes.set_yticks([entries.max()], [compact(entries.max())])
+        axes.set_xticks([0, len(entries) - 1], [f"{wide.index[at]:%b %y}" for at in (0, -1)])
+        axes.tick_params(labelsize=7)
+        axes.grid(visible=False)
+    for axes in panels[len(wide.columns) :]:
+        axes.remove()
+    return figure
+
+
+def _by_month(mart: DataFrame, columns: Series, counted: str) -> DataFrame:
+    """One row per month, one column per value, in the order in which they come."""
+    counts = DataFrame(
+        {
+            "month": to_datetime(mart["month"]),
+            "column": columns,
+            "count": mart[counted].astype(float).fillna(0),
+        }
     )
-    axes.grid(visible=False)
-    axes.set(xlabel="", ylabel="")
-    axes.set_yticks(axes.get_yticks(), labels)
-    axes.set_xticks([place + 0.5 for place in range(len(wide))], months(wide.index), rotation=0)
+    wide = counts.pivot_table(
+        index="month", columns="column", values="count", aggfunc="sum", sort=False
+    )
+    return wide.sort_index().fillna(0)
+
+
+def _first_words(name: str) -> str:
+    label = short(name)
+    return label if len(label) <= PANEL_TITLE else label[: PANEL_TITLE - 1] + "…"
+
+
+@chart(section="Cohorts", title="How far the deals of each month came within 90 days")
+def cohorts(rep_cohorts: DataFrame) -> Figure:
+    """Of the deals created in a month, the percentage that reached each main step.
+
+    Within 90 days of their creation, this step or a later one: a skipped step counts as passed.
+    The number in brackets is the deals created. A gray month is not mature: not all of its deals
+    have had 90 days yet, so that its percentages will still rise.
+    """
+    mart = rep_cohorts.assign(
+        month=to_datetime(rep_cohorts["month"]),
+        share=rep_cohorts["reached_pct"].astype(float),
+        step=rep_cohorts["funnel_step"].map(clean),
+    ).dropna(subset="month")
+    wide = mart.pivot_table(
+        index="month", columns="step", values="share", aggfunc="first", sort=False, dropna=False
+    )
+    wide = wide.sort_index().tail(MOST_MONTHS)
+    if wide.empty:
+        return nothing_to_show()
+    of_month = mart.groupby("month")
+    created = of_month["deals_created"].first().reindex(wide.index)
+    is_mature = of_month["is_mature"].first().reindex(wide.index).astype("boolean").fillna(False)
+    labels = [f"{month:%b %Y} ({whole(deals)})" for month, deals in created.items()]
+    figure = Drawing(rep_cohorts, labels, bottom=34, width=max(490, 120 + 30 * len(wide.columns)))
+    texts = wide.map(lambda share: "" if isna(share) else f"{share:.0f}")
+    axes = figure.cells(wide.fillna(0), texts, list(wide.columns))
+    axes.set_xlabel("reached step, in percent of the deals created")
+    for place, mature in enumerate(is_mature):
+        if not mature:
+            axes.axhspan(place, place + 1, color=OTHER, alpha=0.6, linewidth=0)
     return figure
 
 
@@ -144,6 +206,57 @@ def losses_by_step(rep_losses_monthly: DataFrame, rep_funnel_dropoff: DataFrame)
     return _losses("last_step", labels, losses.reindex(codes).astype(float))
 
 
+@chart(section="Losses", title="Losses by reason and last step")
+def losses_by_reason_and_step(
+    rep_losses_monthly: DataFrame, rep_funnel_dropoff: DataFrame
+) -> Figure:
+    """Which reasons are given at which step.
+
+    Counted as above. The columns are the steps at which the deals stood, by their number; at most
+    15 reasons are shown, the most frequent first.
+    """
+    mart = rep_losses_monthly
+    counts = DataFrame(
+        {
+            "reason": mart["lost_reason_label"].map(clean),
+            "step": mart["funnel_step"].map(clean),
+            "losses": mart["deals_count"].astype(float).fillna(0),
+        }
+    )
+    wide = counts.pivot_table(index="reason", columns="step", values="losses", aggfunc="sum")
+    wide = wide.fillna(0)
+    wide = wide.loc[wide.sum(axis=1).sort_values(ascending=False, kind="stable").index]
+    order = [code for code in rep_funnel_dropoff["funnel_step"].map(clean) if code in wide]
+    wide = wide[order + [code for code in wide if code not in order]].head(MOST_BARS)
+    names = [short("no step" if code == "none" else code) for code in wide]
+    labels = [short(reason) for reason in wide.index]
+    figure = Drawing(
+        wide.reset_index(), labels, bottom=34, width=max(490, 200 + 34 * len(wide.columns))
+    )
+    axes = figure.cells(wide, wide.map(compact), names, LOSS)
+    axes.set_xlabel("last step before the loss")
+    return figure
+
+
+@chart(section="Losses", title="Losses per month and reason")
+def losses_by_month(rep_losses_monthly: DataFrame) -> Figure:
+    """When deals were lost, by the reason given.
+
+    Distinct deals per month, reason and step, summed over the steps; at most 15 reasons are shown,
+    the most frequent first.
+    """
+    mart = rep_losses_monthly
+    wide = _by_month(mart, mart["lost_reason_label"].map(clean), "deals_count").tail(MOST_MONTHS)
+    if wide.empty:
+        return nothing_to_show()
+    most = wide.sum().sort_values(ascending=False, kind="stable").index[:MOST_BARS]
+    wide = wide[most].asfreq("MS", fill_value=0)
+    labels = [short(reason) for reason in wide.columns]
+    figure = Drawing(wide.reset_index(), labels, bottom=30, width=_wide_enough(len(wide)))
+    figure.cells(wide.T, wide.T.map(compact), months(wide.index), LOSS)
+    return figure
+
+
 def _losses(what: str, labels: list[str], losses: Series) -> Figure:
     shares = 100 * losses / (losses.sum() or math.nan)
     numbers = DataFrame({what: labels, "losses": losses.array, "share_of_losses_pct": shares.array})
@@ -155,53 +268,85 @@ def _losses(what: str, labels: list[str], losses: Series) -> Figure:
     return figure
 
 
-@chart(section="Time in stage", title="Days a deal stays in a stage")
+@chart(section="Time", title="Days a deal stays in a stage")
 def days_in_stage(rep_stage_dwell: DataFrame) -> Figure:
     """How long deals stay in a stage before they move on or are lost.
 
-    Half of the completed stays are shorter than the median, nine of ten are shorter than p90. A
-    mean far above the median points to a few very long stays. Stays that have not ended yet are
-    counted as open and not measured.
+    Half of the completed stays are shorter than the median, three of four are shorter than p75,
+    nine of ten are shorter than p90. A mean far above the median points to a few very long stays.
+    Stays that have not ended are not among them: "open" is their number, and the ring is the median
+    of the days that they have lasted so far.
     """
     mart = rep_stage_dwell
-    days = mart[["median_days", "mean_days", "p90_days"]].astype(float)
-    median, mean, p90 = (days[name] for name in days)
-    places = range(len(mart))
-    figure = Drawing(mart, steps(mart).map(short).tolist(), top=36, right=80, bottom=34)
-    axes = figure.rows(days.fillna(0).max(axis=None), places)
-    seaborn.barplot(x=median, y=places, color=MAIN, label="median", ax=axes, **BARS)
-    axes.hlines(places, median, p90, color=MAIN, linewidth=1)
-    axes.plot(p90, places, "|", color=MAIN, markersize=10, markeredgewidth=2, label="p90")
-    axes.plot(mean, places, "D", color=LOSS, markersize=5, label="mean")
-    axes.set_xlabel("days")
-    column(axes, 38, places, "median", median.map(decimal))
+    figure, axes, places = _days(mart, steps(mart), right=120)
+    axes.plot(mart["mean_days"].astype(float), places, "D", color=LOSS, markersize=5, label="mean")
+    open_days = mart["open_median_days"].astype(float)
+    axes.plot(open_days, places, "o", color=SIDE, fillstyle="none", markersize=6, label="open")
+    furthest = max(axes.get_xlim()[1], 1.15 * open_days.fillna(0).max())
+    axes.set_xlim(0, furthest)
+    column(axes, 38, places, "median", mart["median_days"].map(decimal))
     column(axes, 76, places, "stays", mart["completed_stays"].map(whole))
-    figure.key(axes, "median", "mean", "p90")
+    column(axes, 114, places, "open", mart["open_stays"].map(whole))
+    figure.key(axes, "median", "p75", "p90", "mean", "open")
     return figure
 
 
+@chart(section="Time", title="Days from creation to closing")
+def days_to_close(rep_days_to_close: DataFrame) -> Figure:
+    """How long it takes until a deal is won or lost.
+
+    From its creation to its closing; half of the deals took less than the median, three of four
+    less than p75, nine of ten less than p90. Open deals are measured up to the end of the data, and
+    will take longer than that.
+    """
+    mart = rep_days_to_close.sort_values("status", ascending=False, kind="stable")
+    figure, axes, places = _days(mart, mart["status"], right=80)
+    column(axes, 38, places, "median", mart["median_days"].map(decimal))
+    column(axes, 76, places, "deals", mart["deals"].map(whole))
+    figure.key(axes, "median", "p75", "p90")
+    return figure
+
+
+def _days(mart: DataFrame, names: Series, right: float) -> tuple[Drawing, Axes, range]:
+    """Bars of a median that reach on, thin, to what three in four and nine in ten stay below."""
+    days = mart[["median_days", "p75_days", "p90_days"]].astype(float)
+    median, p75, p90 = (days[name] for name in days)
+    places = range(len(mart))
+    figure = Drawing(mart, names.map(short).tolist(), top=36, right=right, bottom=34)
+    axes = figure.rows(days.fillna(0).max(axis=None), places)
+    seaborn.barplot(x=median, y=places, color=MAIN, label="median", ax=axes, **BARS)
+    axes.hlines(places, median, p90, color=MAIN, linewidth=1)
+    for name, ends, size in (("p75", p75, 6), ("p90", p90, 10)):
+        axes.plot(ends, places, "|", color=MAIN, markersize=size, markeredgewidth=2, label=name)
+    axes.set_xlabel("days")
+    return figure, axes, places
+
+
 @chart(section="Sales reps", title="Completed activities of the most active reps")
-def most_active_reps(rep_sales_rep_performance_monthly: DataFrame) -> Figure:
+def most_active_reps(rep_sales_rep_totals: DataFrame) -> Figure:
     """Reps with the most completed activities, by kind of activity.
 
-    At most 15 are shown. An activity counts when it is done and has a due date. Reps are told
-    apart by their user id; their names are masked. Where a rep must have a number of deals to be
-    shown alone (FUNNEL_MIN_DEALS_PER_REP), those with fewer are one bar, "other reps", and a last
-    one among them takes the rep with the next fewest along.
+    At most 15 are drawn, more are in the table. An activity counts when it is done and has a due
+    date; "deals" are the distinct deals with such an activity of the rep, "per deal" is the
+    activities over these deals. Reps are told apart by their user id; their names are masked. Where
+    a rep must have a number of deals to be shown alone (FUNNEL_MIN_DEALS_PER_REP), those with fewer
+    are one bar, "other reps", and a last one among them takes the rep with the next fewest along.
     """
     kinds = ["sales_call_1_completed", "sales_call_2_completed", "other_activities"]
-    mart = rep_sales_rep_performance_monthly
-    counts = mart.groupby(["user_id", "sales_rep_name"], dropna=False)
-    reps = counts[[*kinds, "activities_completed"]].sum().reset_index("sales_rep_name")
-    top = reps.sort_values("activities_completed", ascending=False, kind="stable").head(MOST_BARS)
+    ranked = rep_sales_rep_totals.sort_values(
+        "activities_completed", ascending=False, kind="stable"
+    )
+    top = ranked.head(MOST_BARS)
     places = range(len(top))
-    ends = top[kinds].astype(float).cumsum(axis="columns")
-    figure = Drawing(top, top["sales_rep_name"].map(short).tolist(), top=26)
+    ends = top[kinds].astype(float).fillna(0).cumsum(axis="columns")
+    figure = Drawing(ranked, top["sales_rep_name"].map(short).tolist(), top=36, right=94)
     axes = figure.rows(ends.max(axis=None), places)
     for kind, colour in zip(kinds, (MAIN, SIDE, OTHER), strict=True):
         widths = top[kind].astype(float)
         name = kind.removesuffix("_completed").replace("_", " ")
         axes.barh(places, widths, 0.6, left=ends[kind] - widths, color=colour, label=name)
     note(axes, places, ends[kinds[-1]], top["activities_completed"].map(whole))
+    column(axes, 46, places, "deals", top["deals_worked"].map(whole))
+    column(axes, 90, places, "per deal", top["activities_per_deal"].map(decimal))
     figure.key(axes)
     return figure

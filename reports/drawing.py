@@ -9,7 +9,9 @@ from inspect import signature
 from typing import Any
 
 import matplotlib
+import seaborn
 from matplotlib.axes import Axes
+from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from pandas import DataFrame
 
@@ -78,6 +80,33 @@ class Drawing(Figure):
         axes.xaxis.set_major_formatter(lambda tick, _: compact(tick))
         return axes
 
+    def cells(
+        self, shares: DataFrame, texts: DataFrame, columns: Sequence[str], colour: str = MAIN
+    ) -> Axes:
+        """Add axes for a table of cells: the higher the share, the darker; a cell of 0 is empty."""
+        axes = self.add_subplot()
+        most = shares.max(axis=None)
+        longest = max((len(text) for row in texts.to_numpy() for text in row), default=0)
+        seaborn.heatmap(
+            shares,
+            mask=~(shares > 0),
+            annot=texts,
+            fmt="",
+            annot_kws={"size": 8 if longest <= 3 else 6.5, "color": "black"},
+            vmin=0,
+            vmax=most or 1,
+            cmap=_shades(colour),
+            cbar=False,
+            linewidths=0.6,
+            linecolor=GRID,
+            ax=axes,
+        )
+        axes.grid(visible=False)
+        axes.set(xlabel="", ylabel="")
+        axes.set_yticks(axes.get_yticks(), self.labels)
+        axes.set_xticks([place + 0.5 for place in range(len(columns))], columns, rotation=0)
+        return axes
+
     def key(self, axes: Axes, *names: str) -> None:
         """Explain the colours above the chart, in place of the legend that seaborn puts inside."""
         handles, labels = axes.get_legend_handles_labels()
@@ -93,6 +122,10 @@ class Drawing(Figure):
             borderaxespad=0,
             handlelength=1,
         )
+
+
+def _shades(colour: str) -> Colormap:
+    return seaborn.light_palette(colour, as_cmap=True)
 
 
 @contextmanager

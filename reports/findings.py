@@ -9,6 +9,8 @@ from reports.latest import Latest, Line
 from reports.text import clean, decimal, month, rate, short, steps, whole
 
 FEWEST = 30  # deals, losses or stays, below which a sentence would be about chance
+MOST = 5  # sentences in the summary; the others stand at their charts only
+FEW_REPS = 10
 
 
 @dataclass(frozen=True)
@@ -20,13 +22,19 @@ class Finding:
 
 
 def findings(tables: Mapping[str, DataFrame], latest: Latest | None) -> list[Finding]:
-    """The sentences, in the order of the report."""
+    """The sentences, those that matter most first."""
+    losses = tables["rep_losses_monthly"]
     found = [
         *_largest_drop(tables["rep_funnel_dropoff"], tables["rep_stage_dwell"]),
         *_largest_change(latest),
-        *_losses(tables["rep_losses_monthly"]),
+        *_losses(losses),
         *_longest_stay(tables["rep_stage_dwell"]),
         *_links(tables["scores"]),
+        *_cohort(tables["rep_cohorts"]),
+        *_step_of_losses(losses, tables["rep_funnel_dropoff"]),
+        *_month_of_losses(losses),
+        *_days_to_close(tables["rep_days_to_close"]),
+        *_reps(tables["rep_sales_rep_totals"]),
     ]
     return [Finding(text, target) for text, target in found]
 
@@ -95,6 +103,71 @@ def _longest_stay(dwell: DataFrame) -> Sentences:
             f"Deals stay longest in {short(steps(dwell)[place])}: half of the stays took"
             f" {decimal(median[place])} days or more{still}.",
             "chart-days_in_stage",
+        )
+
+
+def _cohort(cohorts: DataFrame) -> Sentences:
+    """How far half of the deals of the latest mature month came."""
+    is_mature = cohorts["is_mature"].astype("boolean").fillna(False)
+    mature = cohorts[is_mature & (cohorts["deals_created"] >= FEWEST)]
+    latest = mature[mature["month"] == mature["month"].max()]
+    reached = latest[latest["reached_pct"] >= 50]
+    if not reached.empty:
+        step = reached.iloc[-1]
+        yield (
+            f"Of the {whole(step['deals_created'])} deals created in {month(step['month'])}, half"
+            f" or more came as far as {short(steps(reached).iloc[-1])} within 90 days"
+            f" ({rate(step['reached_pct'])}).",
+            "chart-cohorts",
+        )
+
+
+def _step_of_losses(losses: DataFrame, dropoff: DataFrame) -> Sentences:
+    """The step at which most deals stood when they were lost."""
+    by_step: Series = losses.groupby("funnel_step")["deals_count"].sum()
+    total = by_step.sum()
+    if total >= FEWEST:
+        code, most = by_step.idxmax(), by_step.max()
+        names = dict(zip(dropoff["funnel_step"], steps(dropoff), strict=True))
+        yield (
+            f"Most losses come after {short(names.get(code, 'no known step'))}:"
+            f" {rate(100 * most / total)} of {whole(total)}.",
+            "chart-losses_by_step",
+        )
+
+
+def _month_of_losses(losses: DataFrame) -> Sentences:
+    """The month with most losses."""
+    by_month: Series = losses.groupby("month")["deals_count"].sum()
+    if by_month.sum() >= FEWEST and len(by_month) > 1:
+        yield (
+            f"Most deals were lost in {month(by_month.idxmax())}: {whole(by_month.max())}.",
+            "chart-losses_by_month",
+        )
+
+
+def _days_to_close(statuses: DataFrame) -> Sentences:
+    """How long most of the closed deals took."""
+    closed = statuses[statuses["status"].isin(["won", "lost"]) & (statuses["deals"] >= FEWEST)]
+    if not closed.empty:
+        most = closed.sort_values("deals", kind="stable").iloc[-1]
+        yield (
+            f"Half of the {whole(most['deals'])} {most['status']} deals took"
+            f" {decimal(most['median_days'])} days or more, one in ten more than"
+            f" {decimal(most['p90_days'])}.",
+            "chart-days_to_close",
+        )
+
+
+def _reps(reps: DataFrame) -> Sentences:
+    """How much of the work the most active reps do."""
+    done = reps["activities_completed"].sort_values(ascending=False, kind="stable")
+    if len(done) > FEW_REPS and done.sum() >= FEWEST:
+        share = rate(100 * done.head(FEW_REPS).sum() / done.sum())
+        yield (
+            f"The {FEW_REPS} most active of {whole(len(done))} reps completed {share} of all"
+            " activities.",
+            "chart-most_active_reps",
         )
 
 

@@ -1,50 +1,85 @@
 """The latest complete month, against the month before and the same month a year before."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import nan
 
-from pandas import DataFrame, DateOffset, Series, Timestamp, date_range, isna, to_datetime
+from pandas import (
+    DataFrame,
+    DateOffset,
+    DatetimeIndex,
+    Series,
+    Timestamp,
+    date_range,
+    isna,
+    to_datetime,
+)
 
-from reports.text import MISSING, steps, whole
+from reports.text import MISSING, decimal, rate, steps, whole
 
 SPARK_MONTHS, SPARK_HEIGHT, SPARK_STEP = 24, 20, 4
 GOOD, BAD, NEITHER = "good", "bad", ""
 
+# Column of rep_monthly_figures, its name, whether more is good, how it is written, what it is.
+FIGURES: list[tuple[str, str, bool | None, Callable[[float], str], str]] = [
+    ("deals_created", "New deals", True, whole, "created in the month"),
+    ("deals_won", "Won", True, whole, "closed in the month, and won"),
+    ("deals_lost", "Lost", False, whole, "closed in the month, and lost; fewer is good"),
+    ("win_rate_pct", "Win rate", True, rate, "won, of the deals closed in the month"),
+    (
+        "median_days_to_close",
+        "Median days to close",
+        False,
+        decimal,
+        "from creation, of the deals closed in the month; fewer is good",
+    ),
+    ("open_deals", "Open deals", None, whole, "at the end of the month"),
+    ("activities_completed", "Activities completed", True, whole, "done, and due in the month"),
+]
+
 
 @dataclass(frozen=True)
 class Line:
-    """What was counted month by month: `counts` ends with the latest complete month.
+    """What was counted or measured month by month, up to the latest complete month.
 
     `more_is_good`: whether a rise is good news; none where a change is no news at all.
+    `write`: how a value is written; `meaning`: what it is, for one that stands alone.
     """
 
     name: str
     counts: Series
     more_is_good: bool | None
+    write: Callable[[float], str] = whole
+    meaning: str = ""
 
     @property
-    def latest(self) -> float:
-        """The count of the latest complete month."""
-        return float(self.counts.iloc[-1])
+    def latest(self) -> str:
+        """The value of the latest complete month."""
+        return self.write(self.counts.iloc[-1])
 
     def change(self, months: int) -> tuple[str, str]:
         """The change since so many months before, in words, and whether it is good news."""
-        if len(self.counts) <= months:
+        now, before = (
+            float(self.counts.iloc[-1 - ago]) if ago < len(self.counts) else nan
+            for ago in (0, months)
+        )
+        if isna(now) or isna(before):
             return MISSING, NEITHER
-        before = float(self.counts.iloc[-1 - months])
-        more = self.latest - before
+        more = now - before
         if not more:
             return "the same", NEITHER
-        share = f" ({100 * more / before:+.0f}%)" if before else ""
+        is_rate = self.write is rate  # of two rates, the difference is in points
+        share = f" ({100 * more / before:+.0f}%)" if before and not is_rate else ""
+        amount = f"{decimal(abs(more))} points" if is_rate else self.write(abs(more))
         news = NEITHER
         if self.more_is_good is not None:
             news = GOOD if (more > 0) == self.more_is_good else BAD
-        return f"{'▲' if more > 0 else '▼'} {whole(abs(more))}{share}", news
+        return f"{'▲' if more > 0 else '▼'} {amount}{share}", news
 
     @property
     def spark(self) -> str:
         """The last two years, as the points of a line in a box of `spark_width`."""
-        counts = self.counts.tail(SPARK_MONTHS).astype(float)
+        counts = self.counts.tail(SPARK_MONTHS).astype(float).fillna(0)
         most = counts.max() or 1.0
         heights = 1 + (SPARK_HEIGHT - 2) * (1 - counts / most)
         return " ".join(
@@ -59,9 +94,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Latest:
-    """The latest complete month and a line per step of the funnel and for the activities."""
+    """The latest complete month, what a manager asks for, and a line per step of the funnel."""
 
     month: Timestamp
+    figures: list[Line]
     lines: list[Line]
 
     @property
@@ -112,11 +148,23 @@ def latest_month(
         Line(str(step), _counts(wide[step], months), step not in outcomes if is_judged else None)
         for step in wide.columns
     ]
-    reps = tables["rep_sales_rep_performance_monthly"]
-    done = reps.groupby(to_datetime(reps["month"]))["activities_completed"].sum()
-    activities = _counts(done, months)
-    return Latest(last, [*lines, Line("Activities completed", activities, is_judged or None)])
+    figures = _figures(tables["rep_monthly_figures"], months, is_judged)
+    return Latest(last, figures, lines)
 
 
-def _counts(counts: Series, months: object) -> Series:
+def _figures(monthly: DataFrame, months: DatetimeIndex, is_judged: bool) -> list[Line]:
+    by_month = monthly.assign(month=to_datetime(monthly["month"])).set_index("month")
+    return [
+        Line(
+            name,
+            by_month[column].astype(float).reindex(months).fillna(0 if write is whole else nan),
+            more_is_good if is_judged else None,
+            write,
+            meaning,
+        )
+        for column, name, more_is_good, write, meaning in FIGURES
+    ]
+
+
+def _counts(counts: Series, months: DatetimeIndex) -> Series:
     return counts.astype(float).reindex(months).fillna(0)

@@ -1,8 +1,10 @@
 """What the run found out about its data, summarised for a reader."""
 
-from pandas import DataFrame, isna
+from collections.abc import Mapping
 
-from reports.text import rate, whole
+from pandas import DataFrame, Timestamp, concat, isna
+
+from reports.text import MISSING, rate, whole
 
 FIRST_LINES = 5
 
@@ -32,6 +34,18 @@ def _score(share: float, passing: float, total: float) -> str:
     if isna(share) or isna(total):
         return rate(share)
     return f"{rate(share)} ({whole(passing)} of {whole(total)})"
+
+
+def score_history(tables: Mapping[str, DataFrame], as_of: Timestamp) -> DataFrame:
+    """Lay the overall scores of this export above those of the exports before it, newest first."""
+    scores = tables["scores"]
+    now = scores.loc[scores["measure"] == "overall", ["table_name", "score"]].assign(as_of=as_of)
+    runs = concat([now.assign(place=-1), tables["score_history"]])
+    runs["score"] = [rate(100 * score) for score in runs["score"].astype(float)]
+    wide = runs.pivot_table(index="place", columns="table_name", values="score", aggfunc="first")
+    ends = runs.groupby("place")["as_of"].first().reindex(wide.index)
+    wide.insert(0, "data_up_to", [MISSING if isna(end) else f"{end:%Y-%m-%d}" for end in ends])
+    return wide.fillna("")
 
 
 def deal_links(scores: DataFrame) -> DataFrame:

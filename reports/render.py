@@ -21,8 +21,9 @@ from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype
 
 from reports import charts, quality, text
 from reports.drawing import Chart, Drawing
-from reports.findings import findings
+from reports.findings import MOST, findings
 from reports.latest import SPARK_HEIGHT, intake_end, latest_month
+from reports.mix import mixes
 from reports.svg import inline
 
 MOST_ROWS = 60
@@ -84,7 +85,8 @@ def _heading(name: object) -> str:
 
 def _cells(name: str, values: Series) -> list[Cell]:
     if is_datetime64_any_dtype(values):
-        return [Cell(text.MISSING if isna(value) else f"{value:%Y-%m}") for value in values]
+        form = "%Y-%m" if name == "month" else "%Y-%m-%d"
+        return [Cell(text.MISSING if isna(value) else f"{value:{form}}") for value in values]
     if not is_numeric_dtype(values):
         return [Cell(text.clean(value)) for value in values]
     numbers = text.whole if (values.dropna() % 1 == 0).all() else text.decimal
@@ -96,7 +98,7 @@ def _drawn(chart: Chart, tables: Mapping[str, DataFrame]) -> dict[str, object]:
     marts = [tables[name] for name in chart.marts]
     figure = chart(*marts)
     numbers = figure.numbers if isinstance(figure, Drawing) else marts[0]
-    svg = inline(figure, chart.name, chart.title)
+    svg = inline(figure, chart.name)
     return {"about": chart, "svg": svg, "numbers": grid(numbers)}
 
 
@@ -120,14 +122,19 @@ def page(drawn: Drawn, tables: Mapping[str, DataFrame], run: Mapping[str, str | 
     checks = tables["check_results"]
     timezone = run.get("timezone")
     latest = latest_month(tables, as_of, None if timezone is None else str(timezone))
+    found = findings(tables, latest)
     return TEMPLATE.render(
         as_of=text.MISSING if isna(as_of) else f"{as_of:%Y-%m-%d %H:%M}",
         checks=grid(quality.open_checks(checks)),
-        findings=findings(tables, latest),
+        findings=found[:MOST],
+        has_deals="deals" in set(tables["reconciliation"]["table_name"]),
+        history=grid(quality.score_history(tables, as_of)),
         intake_end=intake_end(tables),
         key=tables["rep_key_figures"].reindex([0]).iloc[0],
         latest=latest,
+        leads={finding.target: finding.text for finding in reversed(found)},
         links=quality.deal_links(tables["scores"]).to_dict("records"),
+        mixes={category: grid(mix) for category, mix in mixes(tables["rep_source_mix"])},
         read=tables["reconciliation"].filter(regex="^rows|^duplicates").sum(),
         reconciliation=grid(tables["reconciliation"].drop(columns="run_id")),
         rejected=grid(quality.rejected_by_reason(tables["rejected_rows"])),

@@ -15,9 +15,10 @@ NAMESPACE = re.compile(r"\{.*\}")
 REFERENCE = re.compile(r"#(\w+)")
 
 
-def inline(figure: Figure, name: str, title: str) -> str:
-    """Draw a figure as an ``<svg>`` with a title, the same bytes for the same figure.
+def inline(figure: Figure, name: str) -> str:
+    """Draw a figure as an ``<svg>``, the same bytes for the same figure.
 
+    The page says what is to be seen in it: for readers who hear it, it is a part of that image.
     Ids that nothing refers to go; the others come from the hash salt, so that two names share none.
     """
     buffer = io.BytesIO()
@@ -45,11 +46,8 @@ def inline(figure: Figure, name: str, title: str) -> str:
             if key != "id" or value in used
         }
     view = root.get("viewBox", "")
-    root.attrib = {"viewBox": view, "role": "img", "aria-label": title}
+    root.attrib = {"viewBox": view, "aria-hidden": "true"}
     root.set("style", f"min-width: {float(view.split()[2]):.0f}px")
-    heading = ET.Element("title")
-    heading.text = title
-    root.insert(0, heading)
     return ET.tostring(root, encoding="unicode")
 
 

@@ -76,6 +76,64 @@ def rep_monthly(reps: int) -> pandas.DataFrame:
     return pandas.DataFrame(rows, columns=columns)
 
 
+def rep_totals(monthly: pandas.DataFrame) -> pandas.DataFrame:
+    """The same activities, over all months."""
+    reps = monthly.groupby(["user_id", "sales_rep_name"]).sum(numeric_only=True).reset_index()
+    return reps.assign(activities_per_deal=reps["activities_completed"] / reps["deals_worked"])
+
+
+def monthly_figures(months: pandas.DatetimeIndex) -> pandas.DataFrame:
+    """Deals that come in until the intake ends, and are closed later."""
+    rows = [
+        (
+            month,
+            130 + 5 * (number % 4) if number < INTAKE_ENDS else 0,
+            8 + number % 3 if number else 0,
+            110 + 7 * (number % 5) if number else 0,
+            7.5 - number / 10 if number else None,
+            90.5 + number if number else None,
+            75 + number,
+            150 + 3 * (number % 6),
+        )
+        for number, month in enumerate(months)
+    ]
+    columns = ["month", "deals_created", "deals_won", "deals_lost", "win_rate_pct"]
+    columns += ["median_days_to_close", "open_deals", "activities_completed"]
+    return pandas.DataFrame(rows, columns=columns)
+
+
+def month_cohorts(months: pandas.DatetimeIndex) -> pandas.DataFrame:
+    """Deals of each month of the intake, of which fewer reach each next stage."""
+    rows = []
+    for number, month in enumerate(months[:INTAKE_ENDS]):
+        created = 200 + 10 * (number % 3)
+        for place, step in enumerate(STAGES):
+            reached = created - 20 * place - number
+            share = 100 * reached / created
+            is_mature = number < INTAKE_ENDS - 3
+            rows.append((month, step, STEPS[step][0], created, reached, share, is_mature))
+    columns = ["month", "funnel_step", "kpi_name", "deals_created", "deals_reached"]
+    return pandas.DataFrame(rows, columns=[*columns, "reached_pct", "is_mature"])
+
+
+def source_mix() -> pandas.DataFrame:
+    """What the export holds."""
+    first, last = pandas.Timestamp("2024-01-01 08:00"), pandas.Timestamp("2025-03-30 17:00")
+    mix = {
+        "changes by field": {"stage_id": 8906, "user_id": 2500, "add_time": 2000, None: 1},
+        "activities by type": {"meeting": 2400, "sc_2": 1900, "follow_up": 279},
+        "deals by status": {"lost": 1800, "won": 120, "open": 75},
+        "deals by stages entered": {"1": 400, "10": 20, "2": 300},
+    }
+    rows = [
+        (category, value, rows, first, last)
+        for category, values in mix.items()
+        for value, rows in values.items()
+    ]
+    columns = ["category", "value", "rows_count", "first_at", "last_at"]
+    return pandas.DataFrame(rows, columns=columns)
+
+
 def quality() -> dict[str, pandas.DataFrame]:
     """What a run records about its data."""
     sources = {
@@ -110,6 +168,14 @@ def quality() -> dict[str, pandas.DataFrame]:
             [("r1", table, *numbers) for table, numbers in sources.items()],
             columns=["run_id", "table_name", *counts],
         ),
+        "score_history": pandas.DataFrame(
+            [
+                (0, pandas.Timestamp("2025-02-28"), "stg_activities", 0.74),
+                (0, pandas.Timestamp("2025-02-28"), "stg_deals", 0.98),
+                (1, pandas.Timestamp("2025-01-31"), "stg_activities", None),
+            ],
+            columns=["place", "as_of", "table_name", "score"],
+        ),
         "scores": pandas.DataFrame(
             scores,
             columns=["run_id", "table_name", "measure", "passing_rows", "total_rows", "score"],
@@ -134,7 +200,17 @@ def tables() -> dict[str, pandas.DataFrame]:
         for step in [*STAGES[place:], "none"]
     ]
     dwell = [
-        (step, STEPS[step][0], 900 - 90 * place, median * 1.4, median, median * 3.2, place)
+        (
+            step,
+            STEPS[step][0],
+            900 - 90 * place,
+            median * 1.4,
+            median,
+            median * 1.9,
+            median * 3.2,
+            place,
+            median * 2.5 if place else None,
+        )
         for place, (step, median) in enumerate(zip(STAGES, range(4, 31, 3), strict=True))
     ]
     figures = {
@@ -142,6 +218,7 @@ def tables() -> dict[str, pandas.DataFrame]:
         "deals_won": 120,
         "deals_lost": 1800,
         "deals_open": 75,
+        "deals_stalled": 21,
         "win_rate_pct": 6.25,
         "median_days_to_close": 97.4,
         "activities_completed": 2290,
@@ -149,7 +226,11 @@ def tables() -> dict[str, pandas.DataFrame]:
         "first_month": MONTHS[0],
         "last_month": MONTHS[-1],
     }
-    stays = ["completed_stays", "mean_days", "median_days", "p90_days", "open_stays"]
+    stays = ["completed_stays", "mean_days", "median_days", "p75_days", "p90_days"]
+    stays += ["open_stays", "open_median_days"]
+    closing = [("lost", 1800, 57.2, 90.4, 130.9), ("open", 75, 210.0, 260.5, 300.1)]
+    closing += [("won", 120, 97.4, 120.6, 188.2)]
+    by_month = rep_monthly(reps=40)
     return {
         "rep_sales_funnel_monthly": funnel_monthly(MONTHS),
         "rep_funnel_dropoff": funnel_dropoff(),
@@ -157,7 +238,14 @@ def tables() -> dict[str, pandas.DataFrame]:
             losses, columns=["month", "lost_reason_label", "funnel_step", "deals_count"]
         ),
         "rep_stage_dwell": pandas.DataFrame(dwell, columns=["funnel_step", "kpi_name", *stays]),
-        "rep_sales_rep_performance_monthly": rep_monthly(reps=40),
+        "rep_sales_rep_performance_monthly": by_month,
+        "rep_sales_rep_totals": rep_totals(by_month),
+        "rep_monthly_figures": monthly_figures(MONTHS),
+        "rep_cohorts": month_cohorts(MONTHS),
+        "rep_days_to_close": pandas.DataFrame(
+            closing, columns=["status", "deals", "median_days", "p75_days", "p90_days"]
+        ),
+        "rep_source_mix": source_mix(),
         "rep_key_figures": pandas.DataFrame([figures]),
         **quality(),
     }

@@ -19,9 +19,27 @@ NOTHING: dict[str, list[str]] = {
         "conversion_from_previous_pct",
     ],
     "rep_stage_dwell": ["funnel_step", "kpi_name", "completed_stays", "median_days", "open_stays"],
-    "rep_losses_monthly": ["lost_reason_label", "deals_count"],
+    "rep_losses_monthly": ["month", "lost_reason_label", "funnel_step", "deals_count"],
+    "rep_cohorts": [
+        "month",
+        "funnel_step",
+        "kpi_name",
+        "deals_created",
+        "reached_pct",
+        "is_mature",
+    ],
+    "rep_days_to_close": ["status", "deals", "median_days", "p90_days"],
+    "rep_sales_rep_totals": ["activities_completed"],
     "scores": ["table_name", "measure", "passing_rows", "total_rows"],
 }
+
+
+FEBRUARY, MARCH = Timestamp("2024-02-01"), Timestamp("2024-03-01")
+LOSSES = [
+    (FEBRUARY, "Silence", "2", 15),
+    (MARCH, "Price", "1", 20),
+    (MARCH, "Price", "none", 5),
+]
 
 
 def sentences(
@@ -81,18 +99,65 @@ def line(name: str, *counts: float) -> Line:
     ids=["two steps", "too few", "no change", "first month"],
 )
 def test_the_step_that_changed_most(lines: list[Line], said: list[str]) -> None:
-    assert [text for text, _ in sentences(Latest(Timestamp("2024-03-01"), lines))] == said
+    assert [text for text, _ in sentences(Latest(Timestamp("2024-03-01"), [], lines))] == said
 
 
 def test_the_reason_most_often_given() -> None:
-    losses = [("Price", 20), ("Silence", 15), ("Price", 5)]
-    assert sentences(rep_losses_monthly=losses) == [
+    found = sentences(rep_losses_monthly=LOSSES)
+    assert found[0] == (
+        "The reason most often given for a loss is Price: 62.5% of 40 losses.",
+        "chart-losses_by_reason",
+    )
+
+
+def test_the_step_and_the_month_of_most_losses() -> None:
+    dropoff = [("1", "Lead", 0, None), ("2", "Qualified", 0, None)]
+    found = sentences(rep_losses_monthly=LOSSES, rep_funnel_dropoff=dropoff)
+    assert found[1:] == [
+        ("Most losses come after 1 Lead: 50.0% of 40.", "chart-losses_by_step"),
+        ("Most deals were lost in March 2024: 25.", "chart-losses_by_month"),
+    ]
+
+
+def test_few_losses_are_not_told() -> None:
+    assert sentences(rep_losses_monthly=[(FEBRUARY, "Price", "1", 29)]) == []
+
+
+def test_how_far_the_latest_mature_month_came() -> None:
+    cohorts = [
+        (FEBRUARY, "1", "Lead", 40, 100.0, True),
+        (FEBRUARY, "2", "Qualified", 40, 62.5, True),
+        (FEBRUARY, "3", "Needs", 40, 49.9, True),
+        (MARCH, "3", "Needs", 40, 90.0, False),
+    ]
+    assert sentences(rep_cohorts=cohorts) == [
         (
-            "The reason most often given for a loss is Price: 62.5% of 40 losses.",
-            "chart-losses_by_reason",
+            "Of the 40 deals created in February 2024, half or more came as far as 2 Qualified"
+            " within 90 days (62.5%).",
+            "chart-cohorts",
         )
     ]
-    assert sentences(rep_losses_monthly=[("Price", 29)]) == []
+    assert sentences(rep_cohorts=cohorts[3:]) == []
+
+
+def test_how_long_most_of_the_closed_deals_took() -> None:
+    statuses = [("lost", 40, 10.0, 30.0), ("open", 90, 99.0, 99.0), ("won", 39, 20.0, 50.0)]
+    assert sentences(rep_days_to_close=statuses) == [
+        (
+            "Half of the 40 lost deals took 10.0 days or more, one in ten more than 30.0.",
+            "chart-days_to_close",
+        )
+    ]
+
+
+def test_what_the_most_active_reps_do() -> None:
+    assert sentences(rep_sales_rep_totals=[(9,)] * 10 + [(5,)] * 2) == [
+        (
+            "The 10 most active of 12 reps completed 90.0% of all activities.",
+            "chart-most_active_reps",
+        )
+    ]
+    assert sentences(rep_sales_rep_totals=[(9,)] * 10) == []
 
 
 def test_the_stage_of_the_longest_stays_needs_enough_of_them() -> None:

@@ -4,7 +4,7 @@ import pandas
 import pytest
 from pandas import DataFrame, Timestamp
 
-from reports.latest import Latest, latest_month
+from reports.latest import FIGURES, Latest, Line, latest_month
 from reports.render import render
 
 Tables = dict[str, DataFrame]
@@ -24,8 +24,9 @@ def marts(counts: dict[str, list[int]], done: list[int] | None = None) -> Tables
         "rep_funnel_dropoff": DataFrame(
             [(step, f"Step {step}") for step in counts], columns=["funnel_step", "kpi_name"]
         ),
-        "rep_sales_rep_performance_monthly": DataFrame(
-            {"month": months[: len(done or [])], "activities_completed": done or []}
+        "rep_monthly_figures": DataFrame(
+            {"month": months[: len(done or [])], "activities_completed": done or []},
+            columns=["month", *(column for column, *_ in FIGURES)],
         ),
     }
 
@@ -63,23 +64,24 @@ def test_a_mart_without_rows_has_no_latest_month() -> None:
     assert latest_month(marts({"1": [], "Lost": []}), Timestamp("2024-05-01"), "UTC") is None
 
 
-def test_there_is_a_line_per_step_in_the_order_of_the_funnel_and_one_of_activities() -> None:
-    found = latest(marts({"1": [5, 6], "2.1": [3, 4], "Lost": [1, 1]}, [7, 8]), "2024-03-01")
+def test_there_is_a_line_per_step_in_the_order_of_the_funnel() -> None:
+    found = latest(marts({"1": [5, 6], "2.1": [3, 4], "Lost": [1, 1]}), "2024-03-01")
     assert [(line.name, line.latest) for line in found.lines] == [
-        ("1 Step 1", 6),
-        ("2.1 Step 2.1", 4),
-        ("Lost Step Lost", 1),
-        ("Activities completed", 8),
+        ("1 Step 1", "6"),
+        ("2.1 Step 2.1", "4"),
+        ("Lost Step Lost", "1"),
     ]
 
 
 def test_a_change_is_told_in_deals_and_percent_and_less_of_a_loss_is_good() -> None:
-    found = latest(marts({"1": [40, 50], "2": [40, 30], "Lost": [10, 5]}, [4, 4]), "2024-03-01")
+    found = latest(
+        marts({"1": [40, 50], "2": [40, 30], "3": [4, 4], "Lost": [10, 5]}), "2024-03-01"
+    )
     assert [line.change(1) for line in found.lines] == [
         ("▲ 10 (+25%)", "good"),
         ("▼ 10 (-25%)", "bad"),
-        ("▼ 5 (-50%)", "good"),
         ("the same", ""),
+        ("▼ 5 (-50%)", "good"),
     ]
 
 
@@ -90,7 +92,8 @@ def test_a_change_from_nothing_has_no_percentage() -> None:
 
 def test_after_the_end_of_the_intake_no_change_is_good_or_bad() -> None:
     tables = marts({"1": [40, 50, 0], "2": [40, 30, 20], "Lost": [10, 5, 4]}, [4, 5, 6])
-    changes = [line.change(1) for line in latest(tables, "2024-04-01").lines]
+    found = latest(tables, "2024-04-01")
+    changes = [line.change(1) for line in [*found.lines, *found.figures]]
     assert changes[1] == ("▼ 10 (-33%)", "")
     assert {news for _, news in changes} == {""}
 
@@ -104,8 +107,34 @@ def test_a_change_needs_a_month_to_compare_with() -> None:
 
 
 def test_a_month_without_activities_counts_none() -> None:
-    *_, done = latest(marts({"1": [5, 6], "Lost": [1, 1]}, [7]), "2024-03-01").lines
-    assert (done.latest, done.change(1)) == (0, ("▼ 7 (-100%)", "bad"))
+    *_, done = latest(marts({"1": [5, 6], "Lost": [1, 1]}, [7]), "2024-03-01").figures
+    assert (done.latest, done.change(1)) == ("0", ("▼ 7 (-100%)", "bad"))
+
+
+def figure(name: str, *values: float | None) -> Line:
+    """What a manager asks for, month by month."""
+    tables = marts({"1": [1] * len(values), "Lost": [1] * len(values)})
+    tables["rep_monthly_figures"] = DataFrame(
+        {"month": tables["rep_sales_funnel_monthly"]["month"].unique(), name: values},
+        columns=["month", *(column for column, *_ in FIGURES)],
+    )
+    place = [column for column, *_ in FIGURES].index(name)
+    return latest(tables, "2026-01-01").figures[place]
+
+
+def test_of_two_rates_the_difference_is_in_points() -> None:
+    rate = figure("win_rate_pct", 20.0, 25.5)
+    assert (rate.latest, rate.change(1)) == ("25.5%", ("▲ 5.5 points", "good"))
+
+
+def test_fewer_days_are_good_and_more_open_deals_are_no_news() -> None:
+    assert figure("median_days_to_close", 20.0, 15.0).change(1) == ("▼ 5.0 (-25%)", "good")
+    assert figure("open_deals", 20, 25).change(1) == ("▲ 5 (+25%)", "")
+
+
+def test_a_measure_of_no_deals_is_not_available_and_not_zero() -> None:
+    days = figure("median_days_to_close", 20.0, None)
+    assert (days.latest, days.change(1)) == ("n/a", ("n/a", ""))
 
 
 def test_the_line_has_a_point_per_month_of_two_years_within_its_box() -> None:

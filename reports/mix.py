@@ -1,0 +1,30 @@
+"""What the export holds, category by category."""
+
+from collections.abc import Iterator
+
+from pandas import DataFrame, to_datetime, to_numeric
+
+
+def mixes(source_mix: DataFrame) -> Iterator[tuple[str, DataFrame]]:
+    """Each category with its values: numbers in their order, others with most rows first."""
+    for category, rows in source_mix.groupby("category", sort=False, dropna=False):
+        numbers = to_numeric(rows["value"], errors="coerce")
+        by = (
+            numbers.argsort(kind="stable")
+            if numbers.notna().all()
+            else (-rows["rows_count"].astype(float)).argsort(kind="stable")
+        )
+        ordered = rows.iloc[by.array]
+        counts = ordered["rows_count"].astype(float)
+        yield (
+            str(category),
+            DataFrame(
+                {
+                    "value": ordered["value"],
+                    "rows": ordered["rows_count"],
+                    "share_pct": 100 * counts / counts.sum(),
+                    "first": to_datetime(ordered["first_at"]),
+                    "last": to_datetime(ordered["last_at"]),
+                }
+            ),
+        )
