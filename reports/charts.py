@@ -95,7 +95,7 @@ def entries_by_month(rep_sales_funnel_monthly: DataFrame) -> Figure:
         mask=wide.T == 0,
         annot=wide.T.map(compact),
         fmt="",
-        annot_kws={"size": 8 if most < 1_000 else 6.5},
+        annot_kws={"size": 8 if most < 1_000 else 6.5, "color": "black"},
         vmin=0,
         vmax=most or 1,
         cmap=seaborn.light_palette(MAIN, as_cmap=True),

@@ -84,14 +84,14 @@ const filters = (table, about) => {
     control.addEventListener("input", filter);
     return label;
   });
-  return [...labels, told];
+  return { labels, told };
 };
 
 for (const place of document.querySelectorAll(".table")) {
   const table = place.querySelector("table");
   const tools = document.createElement("p");
   tools.className = "tools";
-  tools.append(...filters(table, place.getAttribute("aria-label")));
+  const { labels, told } = filters(table, place.getAttribute("aria-label"));
   for (const heading of table.tHead.rows[0].cells) {
     const sorter = button(heading.textContent, () => sort(table, heading));
     heading.replaceChildren(sorter);
@@ -103,7 +103,7 @@ for (const place of document.querySelectorAll(".table")) {
     link.click();
     URL.revokeObjectURL(link.href);
   });
-  tools.append(download);
+  tools.append(...labels, download, told);
   place.before(tools);
 }
 

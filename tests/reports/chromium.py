@@ -105,7 +105,7 @@ def opened(
     context.close()
 
 
-def charts(page: Page) -> list[tuple[float, float, int]]:
+def charts_of(page: Page) -> list[tuple[float, float, int]]:
     """Width, height and number of texts of each chart."""
     found = page.eval_on_selector_all(
         "figure svg",

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-import reports.charts
+from reports import charts
 from reports.drawing import Chart
-from tests.reports.chromium import DESKTOP, SCREENS, Screen, charts, on_each_screen, opened
+from tests.reports.chromium import DESKTOP, SCREENS, Screen, charts_of, on_each_screen, opened
 
-DRAWN = [item for item in vars(reports.charts).values() if isinstance(item, Chart)]
+DRAWN = [item for item in vars(charts).values() if isinstance(item, Chart)]
 
 
 @on_each_screen
@@ -30,7 +30,7 @@ def test_nothing_is_fetched_or_complained_about_and_nothing_is_too_wide(
 def test_every_chart_has_a_size_and_texts(browser: Browser, report: Path, screen: Screen) -> None:
     """A phone shows it as large as it can be read, and scrolls it."""
     with opened(browser, report, screen=screen) as seen:
-        boxes = charts(seen.page)
+        boxes = charts_of(seen.page)
     assert len(boxes) == len(DRAWN)
     assert all(width > 400 and height > 50 and texts for width, height, texts in boxes)
 
@@ -73,7 +73,7 @@ def test_without_scripts_all_content_is_there(browser: Browser, report: Path) ->
         for closed in plain.page.locator("summary").all():
             closed.click()
         assert plain.page.locator("tr:visible").count() == rows
-        assert len(charts(plain.page)) == len(DRAWN)
+        assert len(charts_of(plain.page)) == len(DRAWN)
         assert texts(plain.page) == expected
     assert len(expected) > 5_000
 
