@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 NAMES = (
     "chromium",
@@ -19,6 +19,8 @@ NAMES = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 )
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
+
+PATIENCE = 30_000  # ms
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ class Opened:
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """A browser of our own."""
+    """A browser of our own; a busy machine may take its time."""
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM,
@@ -93,7 +96,7 @@ def opened(
 ) -> Iterator[Opened]:
     """The page of a file, at a place in it, as a reader without a network opens it."""
     context = browser.new_context(offline=True, **screen.options, **options)
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE)
     page = context.new_page()
     seen = Opened(page)
     page.on("console", lambda message: seen.console.append(message.text))

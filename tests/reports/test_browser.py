@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, Page
 
 from reports import charts
 from reports.drawing import Chart
-from tests.reports.chromium import DESKTOP, SCREENS, Screen, charts_of, on_each_screen, opened
+from tests.reports.chromium import DESKTOP, Screen, charts_of, on_each_screen, opened
 
 DRAWN = [item for item in vars(charts).values() if isinstance(item, Chart)]
 
@@ -35,11 +35,9 @@ def test_every_chart_has_a_size_and_texts(browser: Browser, report: Path, screen
     assert all(width > 400 and height > 50 and texts for width, height, texts in boxes)
 
 
-@pytest.mark.parametrize(
-    ("screen", "dark"), [(screen, screen.is_dark) for screen in SCREENS.values()], ids=SCREENS
-)
+@on_each_screen
 def test_the_colours_are_those_the_reader_wants(
-    browser: Browser, report: Path, screen: Screen, dark: bool
+    browser: Browser, report: Path, screen: Screen
 ) -> None:
     """Light paper or dark, with ink that is the other."""
     with opened(browser, report, screen=screen) as seen:
@@ -47,7 +45,7 @@ def test_the_colours_are_those_the_reader_wants(
             seen.page.evaluate(f"getComputedStyle(document.body).{name}")
             for name in ("backgroundColor", "color")
         )
-    assert (brightness(paper) < brightness(ink)) == dark
+    assert (brightness(paper) < brightness(ink)) == screen.is_dark
 
 
 def brightness(colour: str) -> int:
