@@ -42,6 +42,7 @@ def _template() -> jinja2.Template:
         "month": text.month,
         "name": text.clean,
         "rate": text.rate,
+        "slug": text.slug,
         "whole": text.whole,
     }
     return environment.get_template("report.html.j2")

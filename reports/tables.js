@@ -1,5 +1,5 @@
-// What a table of the report can do beyond being read: sort, filter, download. Without this script
-// every row is there all the same.
+// What a table of the report can do beyond being read: sort, filter, download; and links into what
+// is closed. Without this script every row is there all the same.
 "use strict";
 
 const raw = (cell) => cell.dataset.value ?? cell.textContent;
@@ -40,22 +40,62 @@ const button = (text, act) => {
   return made;
 };
 
+// Columns with a choice of their own; a column of numbers is named by a step at most.
+const isChosenBy = (heading) => /\b(month|step)$/.test(heading.textContent) && heading.className !== "number";
+
+// Lets one value of a column be chosen: a step is told with its name, where there is one.
+const choice = (table, heading) => {
+  const select = document.createElement("select");
+  const name = [...table.tHead.rows[0].cells].find((cell) => cell.textContent === "kpi");
+  const options = new Map();
+  for (const { cells } of table.tBodies[0].rows) {
+    const value = cells[heading.cellIndex].textContent;
+    const isNamed = name && heading.textContent.endsWith("step");
+    options.set(value, isNamed ? `${value} ${cells[name.cellIndex].textContent}` : value);
+  }
+  select.append(new Option("all"), ...[...options].map(([value, text]) => new Option(text, value)));
+  const passes = (row) =>
+    select.selectedIndex === 0 || row.cells[heading.cellIndex].textContent === select.value;
+  return [select, passes, heading.textContent];
+};
+
+const search = () => {
+  const input = document.createElement("input");
+  input.type = "search";
+  const passes = (row) => row.textContent.toLowerCase().includes(input.value.toLowerCase());
+  return [input, passes, "rows with"];
+};
+
+const filters = (table, about) => {
+  const rows = [...table.tBodies[0].rows];
+  const headings = [...table.tHead.rows[0].cells];
+  const made = headings.filter(isChosenBy).map((heading) => choice(table, heading));
+  if (rows.length > 5) made.push(search());
+  const told = document.createElement("output");
+  const filter = () => {
+    for (const row of rows) row.hidden = !made.every(([, passes]) => passes(row));
+    const shown = rows.filter((row) => !row.hidden).length;
+    told.textContent = shown === rows.length ? "" : `${shown} of ${rows.length} rows`;
+  };
+  const labels = made.map(([control, , name]) => {
+    const label = document.createElement("label");
+    label.append(`${name} `, control);
+    control.ariaLabel = `${name}: ${about}`;
+    control.addEventListener("input", filter);
+    return label;
+  });
+  return { labels, told };
+};
+
 for (const place of document.querySelectorAll(".table")) {
   const table = place.querySelector("table");
+  const tools = document.createElement("p");
+  tools.className = "tools";
+  const { labels, told } = filters(table, place.getAttribute("aria-label"));
   for (const heading of table.tHead.rows[0].cells) {
     const sorter = button(heading.textContent, () => sort(table, heading));
     heading.replaceChildren(sorter);
   }
-  const tools = document.createElement("p");
-  tools.className = "tools";
-  const filter = document.createElement("input");
-  filter.type = "search";
-  filter.placeholder = "Filter rows";
-  filter.ariaLabel = `Filter rows: ${place.getAttribute("aria-label")}`;
-  filter.addEventListener("input", () => {
-    const wanted = filter.value.toLowerCase();
-    for (const row of table.tBodies[0].rows) row.hidden = !row.textContent.toLowerCase().includes(wanted);
-  });
   const download = button("Download CSV", () => {
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob(["\ufeff", csv(table)], { type: "text/csv" }));
@@ -63,7 +103,17 @@ for (const place of document.querySelectorAll(".table")) {
     link.click();
     URL.revokeObjectURL(link.href);
   });
-  if (table.tBodies[0].rows.length > 5) tools.append(filter, " ");
-  tools.append(download);
+  tools.append(...labels, download, told);
   place.before(tools);
 }
+
+const arrive = () => {
+  const target = document.getElementById(location.hash.slice(1));
+  const closed = target?.closest("details:not([open])");
+  if (closed) {
+    closed.open = true;
+    target.scrollIntoView();
+  }
+};
+addEventListener("hashchange", arrive);
+arrive();

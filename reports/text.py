@@ -1,6 +1,7 @@
 """Numbers and names as text, the same in charts and tables."""
 
 import math
+import re
 from datetime import date
 from unicodedata import east_asian_width
 
@@ -44,6 +45,11 @@ def short(value: object) -> str:
     """Cut a name where it would push a chart aside."""
     name = clean(value)
     return name if len(name) <= LONGEST_LABEL else name[: LONGEST_LABEL - 1] + "…"
+
+
+def slug(title: str) -> str:
+    """Make the end of a link of a title."""
+    return re.sub(r"\W+", "-", title.lower()).strip("-")
 
 
 def breadth(label: str) -> float:

@@ -21,7 +21,7 @@ from reports.drawing import Chart
 from reports.text import short
 from tests.flows.test_main import STEP
 from tests.flows.warehouse.test_same_on_postgres import OF_THE_RUN, TABLES, beside, differing
-from tests.reports.test_browser import CHROMIUM, seen
+from tests.reports.chromium import CHROMIUM, charts_of, chromium, opened
 from transforms.funnel import Step
 from transforms.sources import SOURCES
 
@@ -195,7 +195,7 @@ def test_personal_text_becomes_one_pseudonym_each(both, engine, column, masked):
 
 
 @pytest.fixture(scope="module", params=["with its policy", "without its policy"])
-def opened(request, runs, sandbox, tmp_path_factory):
+def shown(request, runs, sandbox, tmp_path_factory):
     """What a browser shows of the report, and its messages.
 
     The policy of the page forbids scripts; without it, only what is written as text does not run.
@@ -206,36 +206,39 @@ def opened(request, runs, sandbox, tmp_path_factory):
     if request.param == "without its policy":
         page, removed = re.subn("<meta http-equiv[^>]*>", "", page)
         assert removed == 1
-    found, console = seen(page, tmp_path_factory.mktemp("opened"))
-    return found["desktop"], console
+    file = tmp_path_factory.mktemp("shown") / "report.html"
+    file.write_text(page, encoding="utf-8")
+    with chromium() as browser, opened(browser, file) as seen:
+        return {
+            "charts": charts_of(seen.page),
+            "text": seen.page.inner_text("body"),
+            "console": seen.console,
+            "requests": seen.requests,
+        }
 
 
-def test_nothing_runs_in_the_report_and_nothing_is_fetched(opened):
-    page, console = opened
-    assert (console, page["fetched"]) == ([], 0)
+def test_nothing_runs_in_the_report_and_nothing_is_fetched(shown):
+    assert (shown["console"], shown["requests"]) == ([], [])
 
 
-def test_every_chart_is_there(opened):
-    page, _ = opened
-    assert len(page["charts"]) == sum(isinstance(item, Chart) for item in vars(charts).values())
-    assert all(width > 400 and height > 40 and texts > 3 for width, height, texts in page["charts"])
+def test_every_chart_is_there(shown):
+    boxes = shown["charts"]
+    assert len(boxes) == sum(isinstance(item, Chart) for item in vars(charts).values())
+    assert all(width > 400 and height > 40 and texts > 3 for width, height, texts in boxes)
 
 
 @pytest.mark.parametrize("kind", PAYLOADS)
-def test_a_label_is_shown_as_text(opened, kind):
-    page, _ = opened
-    assert short(PAYLOADS[kind]) in page["text"].splitlines()
+def test_a_label_is_shown_as_text(shown, kind):
+    assert short(PAYLOADS[kind]) in shown["text"].splitlines()
 
 
-def test_the_name_of_the_source_is_shown_as_text(opened):
-    page, _ = opened
-    shown = re.sub("[\x01\x1b\u202e]", "\N{REPLACEMENT CHARACTER}", NAME)
-    assert f"Source: {shown}, fingerprint" in page["text"]
+def test_the_name_of_the_source_is_shown_as_text(shown):
+    source = re.sub("[\x01\x1b\u202e]", "\N{REPLACEMENT CHARACTER}", NAME)
+    assert f"Source: {source}, fingerprint" in shown["text"]
 
 
-def test_no_template_is_worked_out(opened):
-    page, _ = opened
-    assert not re.search(r"\b49\b", page["text"])
+def test_no_template_is_worked_out(shown):
+    assert not re.search(r"\b49\b", shown["text"])
 
 
 def test_the_report_is_the_same_on_both_engines(runs, sandbox):

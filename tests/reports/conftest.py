@@ -1,7 +1,14 @@
 """A plausible set of marts and quality tables, shaped like the real ones."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pandas
 import pytest
+from playwright.sync_api import Browser
+
+from reports.render import render
+from tests.reports.chromium import CHROMIUM, chromium
 
 STEPS = {
     "1": ("Lead Generation", 2000),
@@ -190,8 +197,7 @@ def quality() -> dict[str, pandas.DataFrame]:
     }
 
 
-@pytest.fixture
-def tables() -> dict[str, pandas.DataFrame]:
+def typical_tables() -> dict[str, pandas.DataFrame]:
     """Every table that the report reads, of a typical run."""
     losses = [
         (month, reason, step, 1 + (number + 3 * place) % 5)
@@ -251,13 +257,39 @@ def tables() -> dict[str, pandas.DataFrame]:
     }
 
 
+RUN: dict[str, str | int | None] = {
+    "as_of": "2025-03-31 12:00:00",
+    "timezone": "UTC",
+    "source": "data/sample",
+    "code_version": "abc1234",
+    "source_fingerprint": "f1e2d3",
+}
+
+
+@pytest.fixture
+def tables() -> dict[str, pandas.DataFrame]:
+    """The tables, for a test that may change them."""
+    return typical_tables()
+
+
 @pytest.fixture
 def run() -> dict[str, str | int | None]:
     """What the caller tells about the run."""
-    return {
-        "as_of": "2025-03-31 12:00:00",
-        "timezone": "UTC",
-        "source": "data/sample",
-        "code_version": "abc1234",
-        "source_fingerprint": "f1e2d3",
-    }
+    return dict(RUN)
+
+
+@pytest.fixture(scope="session")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file with the report of a typical run."""
+    file = tmp_path_factory.mktemp("report") / "report.html"
+    file.write_text(render(typical_tables(), RUN), encoding="utf-8")
+    return file
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A Chromium; it ends with the module, for no event loop may run beside it."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium found")
+    with chromium() as browser:
+        yield browser
