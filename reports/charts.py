@@ -99,7 +99,7 @@ def steps_by_month(rep_sales_funnel_monthly: DataFrame, rep_funnel_dropoff: Data
     if wide.empty:
         return nothing_to_show()
     rows = math.ceil(len(wide.columns) / PANELS)
-    figure = Drawing(wide.reset_index(), [""] * (3 * rows), top=14, width=560)
+    figure = Drawing(wide.reset_index(), ["12.3k"] * (3 * rows), top=14, width=590)
     panels = figure.subplots(rows, PANELS, squeeze=False).ravel()
     figure.subplots_adjust(hspace=0.9, wspace=0.15)
     end = intake_end({"rep_sales_funnel_monthly": mart, "rep_funnel_dropoff": rep_funnel_dropoff})

@@ -64,7 +64,7 @@ class Drawing(Figure):
         bottom: float = 20,
         width: float = 490,
     ) -> None:
-        left = 4 + max(map(breadth, labels))
+        left = 8 + max(map(breadth, labels))
         height = top + ROW * len(labels) + bottom
         super().__init__(figsize=(width / 72, height / 72))
         self.subplots_adjust(left / width, bottom / height, 1 - right / width, 1 - top / height)
