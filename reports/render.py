@@ -17,7 +17,7 @@ from pathlib import Path
 import jinja2
 import pyarrow
 from pandas import DataFrame, Int64Dtype, Series, Timestamp, isna
-from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype
+from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_dtype
 
 from reports import charts, quality, text
 from reports.drawing import Chart, Drawing
@@ -73,7 +73,7 @@ class Grid:
 def grid(frame: DataFrame) -> Grid:
     """Write out a frame, at most as many rows as one wants to read."""
     shown = frame.head(MOST_ROWS)
-    columns = [(_heading(name), is_numeric_dtype(shown[name])) for name in shown]
+    columns = [(_heading(name), _is_number(shown[name])) for name in shown]
     cells = [_cells(str(name), shown[name]) for name in shown]
     return Grid(columns, list(zip(*cells, strict=True)), len(frame) - len(shown))
 
@@ -84,10 +84,16 @@ def _heading(name: object) -> str:
     return short.replace("_", " ") if plain.islower() else plain
 
 
+def _is_number(values: Series) -> bool:
+    return is_numeric_dtype(values) and not is_bool_dtype(values)
+
+
 def _cells(name: str, values: Series) -> list[Cell]:
     if is_datetime64_any_dtype(values):
         form = "%Y-%m" if name == "month" else "%Y-%m-%d"
         return [Cell(text.MISSING if isna(value) else f"{value:{form}}") for value in values]
+    if is_bool_dtype(values):
+        return [Cell("yes" if value else "no") for value in values.fillna(False)]
     if not is_numeric_dtype(values):
         return [Cell(text.clean(value)) for value in values]
     numbers = text.whole if (values.dropna() % 1 == 0).all() else text.decimal
