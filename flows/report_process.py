@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flows.errors import RunFailedError
 
@@ -43,16 +43,28 @@ class ReportProcess:
         except BrokenPipeError:
             raise RunFailedError("the report could not be drawn") from None
 
-    def finish(self, quality: Mapping[str, "pa.Table"], run: Mapping[str, str | None]) -> bytes:
-        """The page, once it is known how far the marts can be trusted.
+    def finish(
+        self,
+        quality: Mapping[str, "pa.Table"],
+        run: Mapping[str, str | None],
+        listed: Mapping[str, Any],
+    ) -> tuple[bytes, bytes]:
+        """The page, once it is known how far the marts can be trusted, and the one that lists runs.
+
+        Args:
+            quality: what the run found.
+            run: what is said of the run.
+            listed: the arguments of `reports.runs.index`.
 
         Raises:
             RunFailedError: the process failed.
         """
-        page, _ = self._process.communicate(pickle.dumps((None, (dict(quality), dict(run)))))
+        said = pickle.dumps((None, (dict(quality), dict(run), dict(listed))))
+        made, _ = self._process.communicate(said)
         if self._process.returncode:
             raise RunFailedError("the report could not be drawn")
-        return page
+        page, index = pickle.loads(made)
+        return page, index
 
     def stop(self) -> None:
         """End it, if it still waits."""

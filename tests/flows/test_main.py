@@ -107,7 +107,7 @@ def test_a_run_writes_a_report(sample):
 
 
 def test_a_run_says_each_step_in_a_line_and_then_the_totals(sample, shared):
-    *steps, rows, end, warehouse, report = sample.first.stderr.splitlines()
+    *steps, rows, end, warehouse, report, runs = sample.first.stderr.splitlines()
     assert [line for line in steps if not STEP.fullmatch(line)] == []
     assert [line.split()[0] for line in steps][-3:] == ["record", "report", "publish"]
     assert {"raw_activity", "stg_deals", "obt_deals"} <= {line.split()[0] for line in steps}
@@ -115,10 +115,11 @@ def test_a_run_says_each_step_in_a_line_and_then_the_totals(sample, shared):
     assert re.fullmatch(r"Published in [\d.]+ s, as of 2026-[\dT:-]+\.", end)
     assert warehouse == f"Warehouse: duckdb://{shared.warehouse}"
     assert report == f"Report: {shared.report}"
+    assert runs == f"Runs: {shared.runs}/index.html"
 
 
 def test_lines_fit_their_columns(sample):
-    names = [line[:40] for line in sample.first.stderr.splitlines()[:-4]]
+    names = [line[:40] for line in sample.first.stderr.splitlines()[:-5]]
     assert [name for name in names if not name.endswith(" ")] == []
 
 
