@@ -56,7 +56,8 @@ def with_owners_folded(
         stg_activities: what they did.
         min_deals: of an owner who is shown alone.
     """
-    owned = deals.filter(deals.user_id.notnull()).group_by("user_id").agg(owned=deals.count())
+    of_somebody = deals.filter(deals.user_id.notnull())
+    owned = of_somebody.group_by("user_id").agg(owned=of_somebody.count())
     worked = _deals_worked(stg_users, stg_activities).select("user_id", "deals")
     counted = owned.left_join(worked, "user_id").select(
         rep="user_id", deals=lambda joined: ibis.least(joined.owned, joined.deals.fill_null(0))

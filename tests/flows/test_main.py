@@ -584,7 +584,7 @@ WHEN_ALL_IS_OVER = """
 def test_a_signal_when_all_is_over_has_no_effect(sandbox, export):
     with sandbox.start("--source", export(), code=WHEN_ALL_IS_OVER) as process:
         _, err = process.communicate(timeout=60)
-    assert (process.returncode, err.splitlines()[-1]) == (0, f"Report: {sandbox.report}")
+    assert (process.returncode, err.splitlines()[-1]) == (0, f"Runs: {sandbox.runs}/index.html")
 
 
 IN_A_PROCESS_THAT_GOT_A_SIGNAL_BEFORE = """
