@@ -115,8 +115,8 @@ def write_report(
             "code_version": code_version(),
             "source_fingerprint": found["runs"]["source_fingerprint"][0].as_py(),
         }
-        listed = kept.listed(published_runs(run, found))
-        content, index = drawing.finish(found, about, listed)
+        drawing.write_page(found, about)
+        content, index = drawing.finish(kept.listed(published_runs(run, found)))
         write(page, content, run.settings.report)
         kept.write(content, index)
 

@@ -36,35 +36,38 @@ class ReportProcess:
         Raises:
             RunFailedError: the process failed.
         """
-        assert self._process.stdin is not None
-        try:
-            pickle.dump((name, mart), self._process.stdin)
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            raise RunFailedError("the report could not be drawn") from None
+        self._tell((name, mart))
 
-    def finish(
-        self,
-        quality: Mapping[str, "pa.Table"],
-        run: Mapping[str, str | None],
-        listed: Mapping[str, Any],
-    ) -> tuple[bytes, bytes]:
-        """The page, once it is known how far the marts can be trusted, and the one that lists runs.
+    def write_page(self, quality: Mapping[str, "pa.Table"], run: Mapping[str, str | None]) -> None:
+        """Let it write the page, now that it is known how far the marts can be trusted.
+
+        Raises:
+            RunFailedError: the process failed.
+        """
+        self._tell((None, (dict(quality), dict(run))))
+
+    def finish(self, listed: Mapping[str, Any]) -> tuple[bytes, bytes]:
+        """The page, and the one that lists the runs.
 
         Args:
-            quality: what the run found.
-            run: what is said of the run.
             listed: the arguments of `reports.runs.index`.
 
         Raises:
             RunFailedError: the process failed.
         """
-        said = pickle.dumps((None, (dict(quality), dict(run), dict(listed))))
-        made, _ = self._process.communicate(said)
+        made, _ = self._process.communicate(pickle.dumps(dict(listed)))
         if self._process.returncode:
             raise RunFailedError("the report could not be drawn")
         page, index = pickle.loads(made)
         return page, index
+
+    def _tell(self, said: object) -> None:
+        assert self._process.stdin is not None
+        try:
+            pickle.dump(said, self._process.stdin)
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise RunFailedError("the report could not be drawn") from None
 
     def stop(self) -> None:
         """End it, if it still waits."""

@@ -131,8 +131,8 @@ def render(tables: Mapping[str, DataFrame], run: Mapping[str, str | int | None])
 
 
 def main() -> int:
-    """Read pickled `(name, mart)` and draw; at `(None, (quality tables, run, listed))` write, also
-    pickled, the page and the one that lists the runs.
+    """Read pickled `(name, mart)` and draw; at `(None, (quality tables, run))` make the page, then
+    read what is said of the runs, and write, also pickled, the page and the one that lists them.
     """
     gc.freeze()  # what the imports made is here to stay: searching it again costs 0.2 s
     marts: dict[str, DataFrame] = {}
@@ -143,13 +143,14 @@ def main() -> int:
             marts[name] = _frame(received)
             draw(marts, drawn)
             name, received = pickle.load(sys.stdin.buffer)
+        quality_tables, run = received
+        tables = marts | {name: _frame(table) for name, table in quality_tables.items()}
+        made = page(drawn, tables, run)
+        listed = pickle.load(sys.stdin.buffer)
     except (EOFError, pickle.UnpicklingError):
         return 1  # the caller gave up
-    quality_tables, run, listed = received
-    tables = marts | {name: _frame(table) for name, table in quality_tables.items()}
     try:
-        made = page(drawn, tables, run).encode(), runs.index(**listed).encode()
-        pickle.dump(made, sys.stdout.buffer)
+        pickle.dump((made.encode(), runs.index(**listed).encode()), sys.stdout.buffer)
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing to flush at exit

@@ -197,10 +197,10 @@ def test_long_tables_are_cut(tables: Tables, run: Run) -> None:
 
 
 def pickled(tables: Tables, run: Run) -> bytes:
-    """What the flow sends: one mart after the other, then the quality tables and the run."""
+    """What the flow sends: the marts, then the quality tables and the run, then all runs."""
     sent = {name: pyarrow.Table.from_pandas(table) for name, table in tables.items()}
     marts = [(name, sent.pop(name)) for name in list(sent) if name.startswith("rep_")]
-    return b"".join(map(pickle.dumps, [*marts, (None, (sent, run, LISTED))]))
+    return b"".join(map(pickle.dumps, [*marts, (None, (sent, run)), LISTED]))
 
 
 def test_the_process_gives_the_page_and_the_list_of_runs(tables: Tables, run: Run) -> None:
