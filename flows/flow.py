@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from functools import partial
@@ -21,9 +21,11 @@ from transforms.sources import RAW_TABLES
 from flows import signals
 from flows.build import build
 from flows.errors import InputError, RunFailedError
+from flows.export_folder import check_folder, place_for_files, put_files_in_place
 from flows.history import score_history
 from flows.holding import held_warehouse
 from flows.ingest import ingest
+from flows.kept_reports import KeptReports, kept_reports, published_runs
 from flows.ledger import known
 from flows.masking_key import fresh_key, masking_key, sweep_fresh_key
 from flows.people import are_others_than_before, forgotten_users
@@ -35,6 +37,7 @@ from flows.report_process import ReportProcess, report_process
 from flows.run import Run
 from flows.settings import load_settings
 from flows.steps import step
+from flows.table_files import write_files
 from flows.unforeseen import told_in_short
 from flows.version import code_version
 from flows.warehouse.address import has_password, shown
@@ -103,8 +106,10 @@ def record_run(run: Run, status: str) -> dict[str, pa.Table]:
 
 
 @task(task_run_name="report", **_TASK)
-def write_report(run: Run, drawing: ReportProcess, found: dict[str, pa.Table], page: Path) -> None:
-    """Write the report next to where it belongs."""
+def write_report(
+    run: Run, drawing: ReportProcess, found: dict[str, pa.Table], page: Path, kept: KeptReports
+) -> None:
+    """Write the report next to where it belongs, and the page that lists the runs."""
     with step("report"):
         about = {
             "as_of": run.given["as_of"].isoformat(),
@@ -113,16 +118,26 @@ def write_report(run: Run, drawing: ReportProcess, found: dict[str, pa.Table], p
             "code_version": code_version(),
             "source_fingerprint": found["runs"]["source_fingerprint"][0].as_py(),
         }
-        write(page, drawing.finish(found, about), run.settings.report)
+        drawing.write_page(found, about)
+        content, index = drawing.finish(kept.listed(published_runs(run, found)))
+        write(page, content, run.settings.report)
+        kept.write(content, index)
+
+
+@task(task_run_name="export", **_TASK)
+def export_tables(run: Run, place: Path) -> None:
+    """Write the tables of the report as files, next to where they belong."""
+    with step("export") as outcome:
+        outcome.status = f"{write_files(run, place)} tables"
 
 
 @task(task_run_name="publish", **_TASK)
-def publish(run: Run, page: Path, put_key_in_place: Callable[[], None]) -> None:
-    """Put the new warehouse and the new report, and maybe a new key, in place of the old ones."""
+def publish(run: Run, then: Sequence[Callable[[], None]]) -> None:
+    """Put the new warehouse in place of the old one, and then what belongs to it."""
     with step("publish"), signals.ignored():
         run.warehouse.publish(afresh=run.is_afresh)
-        put_key_in_place()
-        put_in_place(page, run.settings.report)
+        for put_the_other_in_place in then:
+            put_the_other_in_place()
         signals.published.set()
 
 
@@ -131,6 +146,7 @@ def sales_funnel(
     source: str | None = None,
     warehouse: str | None = None,
     report: str | None = None,
+    export: str | None = None,
     as_of: datetime | None = None,
     dry_run: bool = False,
     rotate_key: bool = False,
@@ -146,6 +162,7 @@ def sales_funnel(
             parameter, because Prefect stores those: give it by PGPASSWORD, ~/.pgpass, or in
             FUNNEL_SOURCE and FUNNEL_WAREHOUSE.
         report: HTML file to write.
+        export: folder to write the tables of the report to, as CSV and Parquet; by default none.
         as_of: the moment up to which open stays are measured; by default the newest event.
         dry_run: look at the source, say what would be done, and write nothing.
         rotate_key: give everybody other pseudonyms, with a new key.
@@ -167,11 +184,14 @@ def sales_funnel(
                 f"{name}: Prefect stores parameters as they are, and now this password: change it,"
                 " and give the new one by PGPASSWORD or ~/.pgpass"
             )
-    settings = load_settings(source=source, warehouse=warehouse, report=report, as_of=as_of)
+    settings = load_settings(
+        source=source, warehouse=warehouse, report=report, export=export, as_of=as_of
+    )
     os.umask(0o077)  # what it writes is for its owner
     if dry_run:
         return _show_plan(plan(settings))
     check_export(settings.source)
+    check_folder(settings.export)
     put_key_in_place: Callable[[], None] = _leave_the_key
     with told_in_short("sales-funnel"), ExitStack() as stack:
         target = held_warehouse(stack, settings)
@@ -183,10 +203,13 @@ def sales_funnel(
         else:
             sweep_fresh_key(settings)
         opened = opened_export(settings.source, key, forgotten, settings.limits)
-        export = stack.enter_context(opened)
+        tables = stack.enter_context(opened)
+        files: Path | None = None
+        if settings.export is not None:
+            files = stack.enter_context(place_for_files(settings.export, shown(settings.warehouse)))
         folder = Path(stack.enter_context(TemporaryDirectory()))
         stack.enter_context(target.run())
-        run = Run(str(flow_run.id), settings, target, export)
+        run = Run(str(flow_run.id), settings, target, tables)
         run.forgotten, run.people_fingerprint = forgotten, people_fingerprint(key, forgotten)
         stack.enter_context(known(run))
         run.is_afresh = are_others_than_before(target, run.people_fingerprint, settings, forgotten)
@@ -213,8 +236,17 @@ def sales_funnel(
             target.publish_quality()
         else:
             page = stack.enter_context(beside(settings.report, shown(settings.warehouse)))
-            write_report(run, drawing, found, page)
-            publish(run, page, put_key_in_place)
+            kept = stack.enter_context(kept_reports(run))
+            write_report(run, drawing, found, page, kept)
+            then: list[Callable[[], None]] = [
+                put_key_in_place,
+                partial(put_in_place, page, settings.report),
+                kept.put_in_place,
+            ]
+            if files is not None:
+                export_tables(run, files)
+                then.append(partial(put_files_in_place, files))
+            publish(run, then)
         summary = run.summary(status)
     _show(summary, found["scores"])
     if run.failed_checks:

@@ -2,7 +2,7 @@
 
 import ibis
 from ibis import Table
-from ibis.expr.types import NumericColumn, NumericScalar
+from ibis.expr.types import BooleanColumn, NumericColumn, NumericScalar, Value
 from transforms.marts.rep_sales_rep_performance_monthly import UNASSIGNED
 
 
@@ -19,26 +19,14 @@ def folded(mart: Table, stg_users: Table, stg_activities: Table, min_deals: int)
         stg_activities: what they did.
         min_deals: of a rep who is shown alone.
     """
-    done = stg_activities.filter(stg_activities.is_done, stg_activities.due_at.notnull())
-    deals = done.group_by("user_id").agg(deals=done.deal_id.nunique())
-    named = deals.inner_join(stg_users, "user_id").select("sales_rep_name", "deals")
+    named = _deals_worked(stg_users, stg_activities).select("sales_rep_name", "deals")
     reps = mart.filter(mart.sales_rep_name != UNASSIGNED).select("sales_rep_name").distinct()
     counted = reps.left_join(named, "sales_rep_name").select(
-        "sales_rep_name", deals=lambda joined: joined.deals.fill_null(0)
+        rep="sales_rep_name", deals=lambda joined: joined.deals.fill_null(0)
     )
-    few = counted.deals < min_deals
-    ranked = counted.mutate(
-        place=ibis.row_number().over(order_by=[counted.deals, counted.sales_rep_name]),
-        with_few=few.sum().over(),
-    )
-    others = ranked.filter(
-        (ranked.deals < min_deals) | ((ranked.with_few == 1) & (ranked.place == 1))
-    )
-    is_other = mart.sales_rep_name.isin(others.sales_rep_name).fill_null(False)
-    name = others.count().as_scalar().cast("string") + " other reps"
-    changed = {"sales_rep_name": ibis.ifelse(is_other, name, mart.sales_rep_name)}
-    if "user_id" in mart.columns:
-        changed["user_id"] = ibis.ifelse(is_other, None, mart.user_id)
+    others = _others(counted, min_deals)
+    is_other = mart.sales_rep_name.isin(others.rep).fill_null(False)
+    changed = _unnamed(mart, is_other, others)
     together = mart.mutate(**changed, is_other=is_other)
     kept = together.filter(~together.is_other).select(mart.columns)
     measures = [
@@ -51,6 +39,60 @@ def folded(mart: Table, stg_users: Table, stg_activities: Table, min_deals: int)
         **{column: _together(of_others[column]) for column in measures}
     )
     return kept.union(sums.select(mart.columns))
+
+
+def with_owners_folded(
+    deals: Table, stg_users: Table, stg_activities: Table, min_deals: int
+) -> Table:
+    """A table of deals in which owners with fewer deals are one, by the name of "12 other reps".
+
+    An owner is shown alone who owns so many of these deals, and whose done activities name so many:
+    one who is not alone in `folded` for few deals is not found here either. An owner whom nobody
+    knows is never shown alone.
+
+    Args:
+        deals: with the columns `user_id` and `sales_rep_name`, of the owner.
+        stg_users: who has which name.
+        stg_activities: what they did.
+        min_deals: of an owner who is shown alone.
+    """
+    of_somebody = deals.filter(deals.user_id.notnull())
+    owned = of_somebody.group_by("user_id").agg(owned=of_somebody.count())
+    worked = _deals_worked(stg_users, stg_activities).select("user_id", "deals")
+    counted = owned.left_join(worked, "user_id").select(
+        rep="user_id", deals=lambda joined: ibis.least(joined.owned, joined.deals.fill_null(0))
+    )
+    others = _others(counted, min_deals)
+    is_other = deals.user_id.isin(others.rep).fill_null(False)
+    return deals.mutate(**_unnamed(deals, is_other, others))
+
+
+def _deals_worked(stg_users: Table, stg_activities: Table) -> Table:
+    """Deals that the done activities of each known user name."""
+    done = stg_activities.filter(stg_activities.is_done, stg_activities.due_at.notnull())
+    deals = done.group_by("user_id").agg(deals=done.deal_id.nunique())
+    return deals.inner_join(stg_users, "user_id").select("user_id", "sales_rep_name", "deals")
+
+
+def _others(counted: Table, min_deals: int) -> Table:
+    """Of reps with their deals, those with few, and never one alone."""
+    few = counted.deals < min_deals
+    ranked = counted.mutate(
+        place=ibis.row_number().over(order_by=[counted.deals, counted.rep]),
+        with_few=few.sum().over(),
+    )
+    return ranked.filter(
+        (ranked.deals < min_deals) | ((ranked.with_few == 1) & (ranked.place == 1))
+    )
+
+
+def _unnamed(rows: Table, is_other: BooleanColumn, others: Table) -> dict[str, Value]:
+    """The columns that say who it was."""
+    name = others.count().as_scalar().cast("string") + " other reps"
+    changed = {"sales_rep_name": ibis.ifelse(is_other, name, rows.sales_rep_name)}
+    if "user_id" in rows.columns:
+        changed["user_id"] = ibis.ifelse(is_other, None, rows.user_id)
+    return changed
 
 
 def _together(measure: NumericColumn) -> NumericScalar:

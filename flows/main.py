@@ -28,6 +28,7 @@ import click
 
 from flows import signals
 from flows.errors import InterruptedRunError, RunFailedError, SalesFunnelError
+from flows.export_folder import check_folder
 from flows.holding import hold
 from flows.masking_key import check_can_rotate
 from flows.people import LARGEST_ID, forget
@@ -78,6 +79,9 @@ Exit codes: 0 done (there can be warnings), 1 failed or stopped by a check, 2 us
     " or ~/.pgpass.  [duckdb://data/warehouse.duckdb]",
 )
 @click.option("--report", metavar="FILE", help="HTML file.  [reports/out/sales_funnel.html]")
+@click.option(
+    "--export", metavar="DIR", help="Folder for the tables of the report, as CSV and Parquet."
+)
 @click.option(
     "--as-of", metavar="TS", help="Measure open stays up to this time (UTC).  [the newest event]"
 )
@@ -143,6 +147,7 @@ def _run(
 
     settings = load_settings(**given)
     check_export(settings.source)
+    check_folder(settings.export)
     if action == "rotate-key":
         check_can_rotate(settings)
     hold(stack, settings)
@@ -183,6 +188,7 @@ def _run(
     return sales_funnel(
         **{name: None if has_password(url) else url for name, url in places.items()},
         report=str(settings.report),
+        export=str(settings.export) if settings.export else None,
         as_of=settings.as_of,
         dry_run=False,
         rotate_key=action == "rotate-key",
@@ -215,7 +221,9 @@ def _in_words(outcome: dict[str, Any]) -> str:
         f" collapsed. {outcome['checks']} checks, {outcome['warnings']} warnings."
     )
     end = f"Published in {outcome['seconds']} s, as of {outcome['as_of']}."
-    return f"{counts}\n{end}\nWarehouse: {outcome['warehouse']}\nReport: {outcome['report']}"
+    places = ("warehouse", "report", "runs", "export")
+    where = [f"{place.title()}: {outcome[place]}" for place in places if outcome[place]]
+    return "\n".join([counts, end, *where])
 
 
 def _say(text: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from transforms.graph import load_models
 from transforms.sources import SOURCES
 
+from flows.export_folder import check_folder
 from flows.run import read_funnel
 from flows.settings import Settings
 from flows.warehouse.address import shown
@@ -16,14 +17,15 @@ def plan(settings: Settings) -> dict[str, Any]:
     """Look at the source, and say what would be read and made of it; nothing is written.
 
     Returns:
-        status, source, warehouse, report; `tables`: of the export, with where each is and the
-        columns of it that are not read; `models`: in the order in which they are made, each with
-        the tables it reads.
+        status, source, warehouse, report, and export, a folder or None; `tables`: of the export,
+        with where each is and the columns of it that are not read; `models`: in the order in which
+        they are made, each with the tables it reads.
 
     Raises:
-        InputError: the source or the funnel is not what it must be.
+        InputError: the source, the funnel or where to export to is not what it must be.
     """
     read_funnel()
+    check_folder(settings.export)
     with opened_export(settings.source, key=secrets.token_bytes(32)) as export:  # reads no value
         tables = [_of_table(name, export.get(name)) for name in SOURCES]
     return {
@@ -31,6 +33,7 @@ def plan(settings: Settings) -> dict[str, Any]:
         "source": shown(settings.source),
         "warehouse": shown(settings.warehouse),
         "report": str(settings.report),
+        "export": str(settings.export) if settings.export else None,
         "tables": tables,
         "models": [
             {"name": model.name, "layer": model.layer, "reads": list(model.upstream)}
@@ -59,4 +62,7 @@ def in_words(planned: dict[str, Any]) -> str:
     for model in planned["models"]:
         made = f"{model['layer']}.{model['name']}"
         lines.append(f"  {made:<36} from {', '.join(model['reads'])}")
-    return "\n".join([*lines, f"Report: {planned['report']}", "Dry run: nothing was written."])
+    lines.append(f"Report: {planned['report']}")
+    if planned["export"]:
+        lines.append(f"Export: {planned['export']}")
+    return "\n".join([*lines, "Dry run: nothing was written."])

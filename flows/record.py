@@ -120,7 +120,7 @@ RECORDS = {
 
 
 def record(run: Run, status: str, fingerprint: str) -> dict[str, pa.Table]:
-    """Write what the run found to `quality`, beside what earlier runs found.
+    """Write what the run found to `quality`, beside what earlier runs found; its rows are tables.
 
     Returns:
         The new rows of the tables that the report shows.
@@ -164,11 +164,10 @@ def record(run: Run, status: str, fingerprint: str) -> dict[str, pa.Table]:
             of_run | asdict(result) | {"status": result.status} for result in run.checks
         ],
     }
-    kept = {
-        name: run.warehouse.append(name, run.warehouse.table_of(rows, RECORDS[name].types))
-        for name, rows in found.items()
-    }
-    return {name: read(table.filter(table.run_id == run.run_id)) for name, table in kept.items()}
+    for name, rows in found.items():
+        kept = run.warehouse.append(name, run.warehouse.table_of(rows, RECORDS[name].types))
+        run.tables[name] = kept.filter(kept.run_id == run.run_id)
+    return {name: read(run.tables[name]) for name in found}
 
 
 def document(run: Run) -> None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from ibis import Table
 
 from flows.errors import of_file
-from flows.folding import folded
+from flows.folding import folded, with_owners_folded
 from flows.warehouse.rows import read
 
 SORTED_BY = ("month", "step_order", "lost_reason_label", "user_id", "category", "value", "status")
@@ -22,14 +22,26 @@ def report_table(name: str, tables: Mapping[str, Table], min_deals_per_rep: int 
 
     Reps with fewer deals than `min_deals_per_rep`, if that is more than 1, are folded into one.
     """
+    mart, keys = shown_rows(name, tables, min_deals_per_rep)
+    return read(mart.order_by(keys or mart.columns).select(tables[name].columns))
+
+
+def shown_rows(
+    name: str, tables: Mapping[str, Table], min_deals_per_rep: int = 1
+) -> tuple[Table, list[str]]:
+    """The rows of a mart as anybody may see them, and columns that bring them in order.
+
+    One of these, `step_order`, is not of the mart.
+    """
     mart = tables[name]
     if min_deals_per_rep > 1 and "sales_rep_name" in mart.columns:
-        mart = folded(mart, tables["stg_users"], tables["stg_activities"], min_deals_per_rep)
+        is_of_deals = {"deal_id", "user_id"} <= {*mart.columns}
+        fold = with_owners_folded if is_of_deals else folded
+        mart = fold(mart, tables["stg_users"], tables["stg_activities"], min_deals_per_rep)
     if "funnel_step" in mart.columns:
         order = tables["stg_funnel_steps"].select("step_order", step="funnel_step")
         mart = mart.left_join(order, mart.funnel_step == order.step)
-    keys = [key for key in SORTED_BY if key in mart.columns]
-    return read(mart.order_by(keys or mart.columns).select(tables[name].columns))
+    return mart, [key for key in SORTED_BY if key in mart.columns]
 
 
 @contextmanager

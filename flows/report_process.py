@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flows.errors import RunFailedError
 
@@ -36,23 +36,38 @@ class ReportProcess:
         Raises:
             RunFailedError: the process failed.
         """
-        assert self._process.stdin is not None
-        try:
-            pickle.dump((name, mart), self._process.stdin)
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            raise RunFailedError("the report could not be drawn") from None
+        self._tell((name, mart))
 
-    def finish(self, quality: Mapping[str, "pa.Table"], run: Mapping[str, str | None]) -> bytes:
-        """The page, once it is known how far the marts can be trusted.
+    def write_page(self, quality: Mapping[str, "pa.Table"], run: Mapping[str, str | None]) -> None:
+        """Let it write the page, now that it is known how far the marts can be trusted.
 
         Raises:
             RunFailedError: the process failed.
         """
-        page, _ = self._process.communicate(pickle.dumps((None, (dict(quality), dict(run)))))
+        self._tell((None, (dict(quality), dict(run))))
+
+    def finish(self, listed: Mapping[str, Any]) -> tuple[bytes, bytes]:
+        """The page, and the one that lists the runs.
+
+        Args:
+            listed: the arguments of `reports.runs.index`.
+
+        Raises:
+            RunFailedError: the process failed.
+        """
+        made, _ = self._process.communicate(pickle.dumps(dict(listed)))
         if self._process.returncode:
             raise RunFailedError("the report could not be drawn")
-        return page
+        page, index = pickle.loads(made)
+        return page, index
+
+    def _tell(self, said: object) -> None:
+        assert self._process.stdin is not None
+        try:
+            pickle.dump(said, self._process.stdin)
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise RunFailedError("the report could not be drawn") from None
 
     def stop(self) -> None:
         """End it, if it still waits."""

@@ -108,6 +108,8 @@ class Run:
             "failures": len(self.failed_checks),
             "warehouse": shown(self.settings.warehouse),
             "report": str(self.settings.report),
+            "runs": str(self.settings.runs_index),
+            "export": str(self.settings.export) if self.settings.export else None,
         }
 
 

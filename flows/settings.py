@@ -44,10 +44,16 @@ def _in_utc(moment: datetime | None) -> datetime | None:
         raise ValueError("out of range") from None
 
 
+def _none_if_empty(folder: object) -> object:
+    """An empty variable would name the folder in which the run is."""
+    return folder or None
+
+
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
 Moment = Annotated[datetime | None, BeforeValidator(_written_out), AfterValidator(_in_utc)]
 Size = Annotated[ByteSize | None, BeforeValidator(_with_a_unit)]
-OPTIONS = ("source", "warehouse", "report", "as_of")
+Folder = Annotated[Path | None, BeforeValidator(_none_if_empty)]
+OPTIONS = ("source", "warehouse", "report", "export", "as_of")
 
 
 class Settings(BaseSettings):
@@ -58,16 +64,23 @@ class Settings(BaseSettings):
     source: str = "data/sample"
     warehouse: str = "duckdb://data/warehouse.duckdb"
     report: Path = Path("reports/out/sales_funnel.html")
+    export: Folder = None
     as_of: Moment = None
     timezone: TimeZone = "UTC"
     source_timezone: TimeZone = "UTC"
     max_rejected_pct: float = Field(default=0.1, ge=0, le=100)
     min_deals_per_rep: int = Field(default=1, ge=1)
+    keep_reports: int = Field(default=20, ge=0)
     masking_key: SecretStr | None = Field(default=None, min_length=16)
     masking_key_file: Path = Path(".masking_key")
     forgotten_users_file: Path = Path(".forgotten_users")
     memory_limit: Size = None
     temp_limit: Size = None
+
+    @property
+    def runs_index(self) -> Path:
+        """The page that lists the runs, in the folder where their reports are kept."""
+        return self.report.with_name(f"{self.report.stem}_runs") / "index.html"
 
     @property
     def limits(self) -> Limits:

@@ -14,41 +14,22 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-import jinja2
 import pyarrow
 from pandas import DataFrame, Int64Dtype, Series, Timestamp, isna
 from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_dtype
 
-from reports import charts, quality, text
+from reports import charts, quality, runs, text
 from reports.drawing import Chart, Drawing
 from reports.findings import MOST, findings
 from reports.latest import SPARK_HEIGHT, intake_end, latest_month
 from reports.mix import mixes
 from reports.svg import inline
+from reports.template import template
 
 MOST_ROWS = 60
 
 
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        autoescape=True,
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        lstrip_blocks=True,
-        trim_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters |= {
-        "decimal": text.decimal,
-        "month": text.month,
-        "name": text.clean,
-        "rate": text.rate,
-        "slug": text.slug,
-        "whole": text.whole,
-    }
-    return environment.get_template("report.html.j2")
-
-
-TEMPLATE = _template()
+TEMPLATE = template("report.html.j2")
 SCRIPT = (Path(__file__).parent / "tables.js").read_text(encoding="utf-8")
 SCRIPT_HASH = f"sha256-{b64encode(sha256(SCRIPT.encode()).digest()).decode()}"
 
@@ -163,7 +144,9 @@ def render(tables: Mapping[str, DataFrame], run: Mapping[str, str | int | None])
 
 
 def main() -> int:
-    """Read pickled `(name, mart)` and draw; at `(None, (quality tables, run))` write the page."""
+    """Read pickled `(name, mart)` and draw; at `(None, (quality tables, run))` make the page, then
+    read what is said of the runs, and write, also pickled, the page and the one that lists them.
+    """
     gc.freeze()  # what the imports made is here to stay: searching it again costs 0.2 s
     marts: dict[str, DataFrame] = {}
     drawn: Drawn = {}
@@ -173,12 +156,14 @@ def main() -> int:
             marts[name] = _frame(received)
             draw(marts, drawn)
             name, received = pickle.load(sys.stdin.buffer)
+        quality_tables, run = received
+        tables = marts | {name: _frame(table) for name, table in quality_tables.items()}
+        made = page(drawn, tables, run)
+        listed = pickle.load(sys.stdin.buffer)
     except (EOFError, pickle.UnpicklingError):
         return 1  # the caller gave up
-    quality_tables, run = received
-    tables = marts | {name: _frame(table) for name, table in quality_tables.items()}
     try:
-        sys.stdout.buffer.write(page(drawn, tables, run).encode())
+        pickle.dump((made.encode(), runs.index(**listed).encode()), sys.stdout.buffer)
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing to flush at exit

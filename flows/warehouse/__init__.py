@@ -76,6 +76,14 @@ class Warehouse(Protocol):
         and maybe the others.
         """
 
+    def write_files(
+        self, rows: Table, columns: Sequence[str], order: Sequence[str], file: Path
+    ) -> int:
+        """Write columns of a table to FILE.csv and FILE.parquet, sorted; gives the number of rows.
+
+        The same rows give the same bytes of CSV, which is safe for spreadsheets.
+        """
+
     def comment(self, schema: str, name: str, text: str, columns: Mapping[str, str]) -> None:
         """Say in the warehouse what a table and its columns are."""
 

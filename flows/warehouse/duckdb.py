@@ -28,6 +28,7 @@ from flows.warehouse.landing import Landed
 from flows.warehouse.limits import USUAL, Limits, keep_within
 from flows.warehouse.masking import masking_with
 from flows.warehouse.rows import read, read_one, table_of
+from flows.warehouse.writing import write_files
 
 SETTINGS = (
     *reader.SETTINGS,
@@ -165,6 +166,12 @@ class DuckDBWarehouse:
         """Give back the memory of a raw table."""
         reader.forget(self.backend, source)
         self.backend.drop_table(source.raw_name, force=True)
+
+    def write_files(
+        self, rows: Table, columns: Sequence[str], order: Sequence[str], file: Path
+    ) -> int:
+        """Write columns of a table to FILE.csv and FILE.parquet, sorted; gives the number."""
+        return write_files(self.backend, rows, columns, order, file)
 
     def comment(self, schema: str, name: str, text: str, columns: Mapping[str, str]) -> None:
         """Say in the warehouse what a table and its columns are."""

@@ -78,13 +78,15 @@ def inflated(data: bytes) -> Iterator[bytes]:
 
 
 def cells(file: Path) -> Iterator[bytes]:
-    """Every cell of the tables in a SQLite or DuckDB file: they can be stored compressed."""
+    """Every cell of a SQLite, DuckDB or Parquet file: they can be stored compressed."""
     with file.open("rb") as stream:
         head = stream.read(16)
     if head.startswith(b"SQLite format 3"):
         yield from sqlite_cells(file)
     elif head[8:12] == b"DUCK":
         yield from duckdb_cells(file)
+    elif head.startswith(b"PAR1"):
+        yield from parquet_cells(file)
 
 
 def sqlite_cells(file: Path) -> Iterator[bytes]:
@@ -110,6 +112,12 @@ def duckdb_cells(file: Path) -> Iterator[bytes]:
                 yield from (as_bytes(cell) for cell in row)
         for view in ("duckdb_views", "duckdb_tables", "duckdb_columns", "duckdb_settings"):
             yield repr(connection.execute(f"FROM {view}()").fetchall()).encode()
+
+
+def parquet_cells(file: Path) -> Iterator[bytes]:
+    with duckdb.connect() as connection:
+        for row in connection.execute("FROM read_parquet(?)", [str(file)]).fetchall():
+            yield from (as_bytes(cell) for cell in row)
 
 
 def postgres_cells(url: str) -> Iterator[bytes]:

@@ -1,6 +1,7 @@
 """Small exports drawn as CSV text, the command in a folder of its own, and a Prefect server."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -238,6 +239,9 @@ BROKEN_RULE = """
     """
 
 
+KEPT_REPORT = re.compile(r"\d{8}T\d{6}Z_[0-9a-f-]{36}_[0-9a-f]{12}\.html")
+
+
 class Process(subprocess.Popen[str]):
     """A run in a `with` block, which does not wait for one that is found to hang."""
 
@@ -320,12 +324,28 @@ class Sandbox:
         """The files that readers have."""
         return self.warehouse, self.warehouse.with_name("sales.duckdb.wal"), self.report
 
+    @property
+    def runs(self) -> Path:
+        """The folder with the reports of the runs, and the page that lists them."""
+        return self.folder / "report_runs"
+
+    @property
+    def exports(self) -> Path:
+        """The folder that runs export to, if they are told to."""
+        return self.folder / "exports"
+
+    def kept(self) -> list[Path]:
+        """The reports that are kept, oldest first."""
+        return sorted(file for file in self.runs.glob("*") if KEPT_REPORT.fullmatch(file.name))
+
     def leftovers(self) -> list[str]:
         """Files of a run that should be gone after it."""
         known = {"home", "prefect", "masking_key", "export", ".sales.duckdb.lock"}
-        known |= {"forgotten_users"}
-        known |= {file.name for file in self.outputs()}
-        return sorted({file.name for file in self.folder.iterdir()} - known)
+        known |= {"forgotten_users", self.runs.name, self.exports.name, "index.html"}
+        known |= {file.name for file in (*self.outputs(), *self.kept())}
+        known |= {file.name for file in self.exports.glob("[!.]*")}
+        found = [*self.folder.iterdir(), *self.runs.glob("*"), *self.exports.glob("*")]
+        return sorted({file.name for file in found} - known)
 
     def processes(self) -> list[str]:
         """The processes that runs have left."""

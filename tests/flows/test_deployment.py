@@ -103,7 +103,9 @@ def test_the_deployment_says_what_it_is(deployed):
 
 def test_the_parameters_of_the_flow_are_described(deployed):
     parameters = deployed.deployment["parameter_openapi_schema"]["properties"]
-    assert {*parameters} == {*("source", "warehouse", "report", "as_of", "dry_run", "rotate_key")}
+    assert {*parameters} == {
+        *("source", "warehouse", "report", "export", "as_of", "dry_run", "rotate_key")
+    }
     assert all(parameter.get("description") for parameter in parameters.values())
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from ibis import Table
 
-from flows.folding import folded
+from flows.folding import folded, with_owners_folded
 
 MART = {
     "month": "date",
@@ -128,6 +128,49 @@ def test_no_activity_is_lost(shown):
 
 def test_without_reps_nothing_is_shown(shown):
     assert shown([], [], 5) == []
+
+
+@pytest.fixture
+def owners(engine):
+    """The owners of deals as they are shown: `owners([1, 1, 2], activities, 2)`."""
+
+    def rows(user_ids, activities, min_deals):
+        known = {n: f"{chr(96 + n)}{n}" for n in range(1, 9)}
+        columns = {"deal_id": "int64", "user_id": "int64", "sales_rep_name": "string"}
+        deals_of = [
+            dict(zip(columns, (deal, user, known.get(user)), strict=True))
+            for deal, user in enumerate(user_ids)
+        ]
+        users = [{"user_id": n, "sales_rep_name": name} for n, name in known.items()]
+        made = with_owners_folded(
+            as_table(deals_of, columns),
+            as_table(users, {"user_id": "int64", "sales_rep_name": "string"}),
+            as_table(activities, ACTIVITIES),
+            min_deals,
+        )
+        assert made.schema() == ibis.schema(columns)
+        found = engine.to_pyarrow(made.order_by("deal_id")).to_pylist()
+        return [(row["user_id"], row["sales_rep_name"]) for row in found]
+
+    return rows
+
+
+def test_owners_of_few_deals_are_one_and_every_deal_is_there(owners):
+    assert owners([1, 1, 2, 3, None], deals(a1=2, b2=9, c3=9), 2) == [
+        *[(1, "a1")] * 2,
+        *[(None, "2 other reps")] * 2,
+        (None, None),
+    ]
+
+
+def test_owners_who_worked_on_few_deals_are_not_alone_among_deals_either(owners):
+    together = [(None, "2 other reps")] * 4
+    assert owners([1, 1, 1, 2, 2, 3, 3], deals(a1=3, b2=1, c3=1), 2) == [(1, "a1")] * 3 + together
+
+
+def test_owners_whom_nobody_knows_are_not_alone_among_deals(owners):
+    found = owners([1, 1, 1, 2, 2, 99, 99], deals(a1=3, b2=2), 2)
+    assert found == [(1, "a1")] * 3 + [(None, "2 other reps")] * 4
 
 
 def test_the_report_shows_them_together_and_the_marts_keep_their_pseudonyms(sandbox, export):

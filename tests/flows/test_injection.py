@@ -4,6 +4,7 @@ Payloads are planted in every text field, in the names of further columns and of
 """
 
 import csv
+import glob
 import json
 import random
 import re
@@ -96,8 +97,13 @@ def url(new_database) -> str:
 def runs(sandbox, url):
     """A run on each engine."""
     options = ("--json", "--source", sandbox.folder / "export" / NAME)
+    on_duckdb = ("--export", sandbox.folder / "duck exports")
     on_postgres = ("--warehouse", url, "--report", sandbox.folder / "postgres.html")
-    return {"duck": sandbox.run(*options), "postgres": sandbox.run(*options, *on_postgres)}
+    on_postgres += ("--export", sandbox.folder / "postgres exports")
+    return {
+        "duck": sandbox.run(*options, *on_duckdb),
+        "postgres": sandbox.run(*options, *on_postgres),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -189,6 +195,39 @@ def test_personal_text_becomes_one_pseudonym_each(both, engine, column, masked):
     table, column = column.split(".")
     found = values(both, f"{engine}.staging.{table}", column)
     assert sum(re.fullmatch(masked, value) is not None for value in found) == len(TEXTS)
+
+
+# The exported files
+
+
+@on_each_engine
+def test_no_exported_cell_is_a_formula(runs, sandbox, engine):
+    files = sorted((sandbox.folder / f"{engine} exports").glob("*.csv"))
+    cells = set()
+    for file in files:
+        with file.open(encoding="utf-8", newline="") as stream:
+            cells |= {cell for row in csv.reader(stream) for cell in row}
+    assert len(files) > 10
+    assert {"'=1+1", "'+cmd|' /C calc'!A0", "'@SUM(1+9) %s %(a)d {0}"} <= cells
+    texts = {cell for cell in cells if not re.fullmatch(r"-?[\d.]+", cell)}
+    assert not [text for text in texts if text.startswith(("=", "+", "-", "@", "\t", "\r"))]
+
+
+def test_exported_files_are_the_same_on_both_engines(runs, sandbox):
+    one, other = (
+        {file.name: file.read_bytes() for file in (sandbox.folder / name).glob("*.csv")}
+        for name in ("duck exports", "postgres exports")
+    )
+    assert one == other
+
+
+@on_each_engine
+def test_exported_text_is_as_it_is_in_the_mart(both, sandbox, engine):
+    file = sandbox.folder / f"{engine} exports" / "obt_deals.parquet"
+    found = both.execute("SELECT * FROM read_parquet(?)", [glob.escape(str(file))]).fetchall()
+    assert sorted(map(str, found)) == sorted(
+        map(str, both.sql("FROM duck.marts.obt_deals").fetchall())
+    )
 
 
 # The report

@@ -107,7 +107,7 @@ def test_a_run_writes_a_report(sample):
 
 
 def test_a_run_says_each_step_in_a_line_and_then_the_totals(sample, shared):
-    *steps, rows, end, warehouse, report = sample.first.stderr.splitlines()
+    *steps, rows, end, warehouse, report, runs = sample.first.stderr.splitlines()
     assert [line for line in steps if not STEP.fullmatch(line)] == []
     assert [line.split()[0] for line in steps][-3:] == ["record", "report", "publish"]
     assert {"raw_activity", "stg_deals", "obt_deals"} <= {line.split()[0] for line in steps}
@@ -115,10 +115,11 @@ def test_a_run_says_each_step_in_a_line_and_then_the_totals(sample, shared):
     assert re.fullmatch(r"Published in [\d.]+ s, as of 2026-[\dT:-]+\.", end)
     assert warehouse == f"Warehouse: duckdb://{shared.warehouse}"
     assert report == f"Report: {shared.report}"
+    assert runs == f"Runs: {shared.runs}/index.html"
 
 
 def test_lines_fit_their_columns(sample):
-    names = [line[:40] for line in sample.first.stderr.splitlines()[:-4]]
+    names = [line[:40] for line in sample.first.stderr.splitlines()[:-5]]
     assert [name for name in names if not name.endswith(" ")] == []
 
 
@@ -583,7 +584,7 @@ WHEN_ALL_IS_OVER = """
 def test_a_signal_when_all_is_over_has_no_effect(sandbox, export):
     with sandbox.start("--source", export(), code=WHEN_ALL_IS_OVER) as process:
         _, err = process.communicate(timeout=60)
-    assert (process.returncode, err.splitlines()[-1]) == (0, f"Report: {sandbox.report}")
+    assert (process.returncode, err.splitlines()[-1]) == (0, f"Runs: {sandbox.runs}/index.html")
 
 
 IN_A_PROCESS_THAT_GOT_A_SIGNAL_BEFORE = """

@@ -115,6 +115,15 @@ def test_the_searcher_finds_a_cell_of_duckdb_that_is_stored_compressed(tmp_path)
     assert found_below(tmp_path, spellings("Ruritanian"))
 
 
+def test_the_searcher_finds_a_cell_of_parquet(tmp_path):
+    with duckdb.connect() as connection:
+        connection.execute(
+            "COPY (SELECT 'Mr Ruritanian of room ' || n % 7 AS name FROM range(9000) AS numbers(n))"
+            f" TO '{tmp_path}/t.parquet' (FORMAT parquet, COMPRESSION snappy)"
+        )
+    assert found_below(tmp_path, spellings("Ruritanian"))
+
+
 def test_the_searcher_finds_the_name_of_a_file(tmp_path):
     (tmp_path / "Ruritanian").mkdir()
     assert "Ruritanian: Ruritanian utf-8" in found_below(tmp_path, spellings("Ruritanian"))
@@ -188,7 +197,8 @@ class Runs:
 
     def run(self, name: str, source: Path, **settings: object) -> int:
         """The exit code of a run."""
-        return self.keep(name, self.sandbox.run("--source", source, **settings))
+        export = self.sandbox.exports
+        return self.keep(name, self.sandbox.run("--source", source, export=export, **settings))
 
     def run_to_a_broken_rule(self, source: Path) -> int:
         """The exit code of a run that a check stops."""
@@ -266,6 +276,13 @@ def test_prefect_has_records_of_the_runs(runs):
     assert runs.query(records, "SELECT count(*) FROM log WHERE message LIKE 'raw_users%'") > [1]
     assert runs.query(records, "SELECT count(*) FROM artifact WHERE data IS NOT NULL") > [1]
     assert runs.query(records, "SELECT count(*) FROM events") > [100]
+
+
+def test_there_are_exported_files_and_kept_reports_to_search(runs):
+    exported = {file.name for file in runs.sandbox.exports.iterdir()}
+    assert {"obt_deals.csv", "obt_deals.parquet", "rejected_rows.csv"} <= exported
+    assert b"Z*** Q***" in (runs.sandbox.exports / "obt_deals.csv").read_bytes()
+    assert len(runs.sandbox.kept()) == 1
 
 
 def test_the_killed_run_left_a_file_to_search(runs):

@@ -69,6 +69,7 @@ class Runs:
                 "masking_key": KEY,
                 "warehouse": urlunsplit(parts._replace(netloc=place)),
                 "max_rejected_pct": 50,
+                "export": self.sandbox.exports,
             }
             self.codes = {
                 "published": self.run("published", **given),

@@ -86,7 +86,8 @@ def rep_monthly(reps: int) -> pandas.DataFrame:
 def rep_totals(monthly: pandas.DataFrame) -> pandas.DataFrame:
     """The same activities, over all months."""
     reps = monthly.groupby(["user_id", "sales_rep_name"]).sum(numeric_only=True).reset_index()
-    return reps.assign(activities_per_deal=reps["activities_completed"] / reps["deals_worked"])
+    deals = reps["deals_worked"].where(reps["deals_worked"] > 0)
+    return reps.assign(activities_per_deal=reps["activities_completed"] / deals)
 
 
 def monthly_figures(months: pandas.DatetimeIndex) -> pandas.DataFrame:

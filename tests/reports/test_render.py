@@ -10,6 +10,7 @@ from collections import Counter
 from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pandas
 import pyarrow
@@ -18,9 +19,11 @@ import pytest
 from reports import charts
 from reports.drawing import Chart
 from reports.render import render
+from reports.runs import index
 
 ROOT = Path(__file__).parents[2]
 PROCESS = [sys.executable, "-m", "reports.render"]
+LISTED: dict[str, Any] = {"runs": [], "latest": "report.html"}
 MARKUP = "<script>alert(1)</script> & $x$ \"'"
 
 WITHOUT_TAKEAWAY = {"entries_by_month", "steps_by_month", "losses_by_reason_and_step"}
@@ -234,13 +237,13 @@ def test_long_tables_are_cut(tables: Tables, run: Run) -> None:
 
 
 def pickled(tables: Tables, run: Run) -> bytes:
-    """What the flow sends: one mart after the other, then the quality tables and the run."""
+    """What the flow sends: the marts, then the quality tables and the run, then all runs."""
     sent = {name: pyarrow.Table.from_pandas(table) for name, table in tables.items()}
     marts = [(name, sent.pop(name)) for name in list(sent) if name.startswith("rep_")]
-    return b"".join(map(pickle.dumps, [*marts, (None, (sent, run))]))
+    return b"".join(map(pickle.dumps, [*marts, (None, (sent, run)), LISTED]))
 
 
-def test_the_process_gives_the_page(tables: Tables, run: Run) -> None:
+def test_the_process_gives_the_page_and_the_list_of_runs(tables: Tables, run: Run) -> None:
     """The marts come as Arrow tables; large ids beside NULLs stay what they are."""
     mart = tables["rep_sales_rep_performance_monthly"].astype({"user_id": "Int64"})
     mart.loc[mart.index[:15], "user_id"] = [2**60 + n % 2 for n in range(15)]
@@ -249,7 +252,9 @@ def test_the_process_gives_the_page(tables: Tables, run: Run) -> None:
     sent = pickled(tables, run)
     done = subprocess.run(PROCESS, input=sent, capture_output=True, cwd=ROOT, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
-    assert done.stdout.decode() == render(tables, run)
+    page, listed = pickle.loads(done.stdout)
+    assert page.decode() == render(tables, run)
+    assert listed.decode() == index(**LISTED)
 
 
 @pytest.mark.parametrize("sent", [b"", b"\x80\x05\x95"])

@@ -29,7 +29,7 @@ from flows.warehouse.folder import ExportFile
 from flows.warehouse.landing import Landed
 from flows.warehouse.limits import USUAL, Limits
 from flows.warehouse.masking import masking_with
-from flows.warehouse.postgres.copying import copy_over
+from flows.warehouse.postgres.copying import copied, copy_over
 from flows.warehouse.postgres.entries import change_entry, keep_entry, unpublished
 from flows.warehouse.postgres.faults import told_in_short
 from flows.warehouse.postgres.publishing import (
@@ -43,6 +43,7 @@ from flows.warehouse.postgres.publishing import (
 from flows.warehouse.postgres.questions import Ask, answering
 from flows.warehouse.postgres.server import connect, connect_ibis, held
 from flows.warehouse.rows import table_of
+from flows.warehouse.writing import write_files
 
 DIALECT = "postgres"
 
@@ -155,6 +156,15 @@ class PostgresWarehouse:
     def forget_raw(self, source: Source) -> None:
         """Give back the room of a raw table."""
         self.backend.drop_table(f"{BUILDING}{source.raw_name}", database=ASIDE, force=True)
+
+    def write_files(
+        self, rows: Table, columns: Sequence[str], order: Sequence[str], file: Path
+    ) -> int:
+        """Write columns of a table to FILE.csv and FILE.parquet, sorted; gives the number."""
+        chosen = rows.select([*dict.fromkeys([*order, *columns])])
+        query = self.backend.compile(chosen)
+        with copied(self._session, query, self._reader, chosen.schema(), file) as read:
+            return write_files(self._reader, read, columns, order, file)
 
     def comment(self, schema: str, name: str, text: str, columns: Mapping[str, str]) -> None:
         """Say in the warehouse what a table and its columns are, once it is published."""

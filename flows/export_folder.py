@@ -1,0 +1,65 @@
+"""The folder of `--export DIR`: can it be written to, and how files get there whole."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from hashlib import sha256
+from pathlib import Path
+
+from flows.errors import InputError, RunFailedError, of_file
+
+FAULT = "cannot export to it"
+
+
+def check_folder(folder: Path | None) -> None:
+    """See to what can be seen at once, before anything is begun.
+
+    Raises:
+        InputError: files cannot be written there.
+    """
+    if folder is None:
+        return
+    try:
+        there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    except OSError as error:
+        raise of_file(folder, error, FAULT) from None
+    if not there.is_dir():
+        raise InputError(f"{folder}: {FAULT}: {there} is no folder; name a folder")
+    if not os.access(there, os.W_OK | os.X_OK, effective_ids=True):
+        raise InputError(f"{folder}: {FAULT}: you cannot write to {there}")
+
+
+@contextmanager
+def place_for_files(folder: Path, warehouse: str) -> Iterator[Path]:
+    """A place for new files in the folder where they belong; what is in there at the end is gone.
+
+    The warehouse is held, so the place is this run's own; what a killed run left there is removed.
+    """
+    place = folder / f".sales_funnel.{sha256(warehouse.encode()).hexdigest()[:12]}"
+    is_new = not folder.exists()
+    shutil.rmtree(place, ignore_errors=True)
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+        if is_new:
+            with suppress(OSError):  # files are in it
+                folder.rmdir()
+
+
+def put_files_in_place(place: Path) -> None:
+    """Show the new files to readers, each in one step.
+
+    Raises:
+        RunFailedError: one of them cannot be put there.
+    """
+    for file in sorted(place.iterdir()):
+        belongs = place.parent / file.name
+        try:
+            os.replace(file, belongs)
+        except OSError as error:
+            raise RunFailedError(
+                f"{belongs}: the results are published, but not exported: {error.strerror};"
+                " run again"
+            ) from None

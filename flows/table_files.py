@@ -1,0 +1,51 @@
+"""The tables of the report as files: `--export DIR`.
+
+They are the marts and what the run found out about its data, as CSV and as Parquet. Where the
+report shows reps with few deals together, so do they; and the deals themselves do not name them.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+from flows.errors import InputError, of_file
+from flows.export_folder import FAULT
+from flows.report import shown_rows
+from flows.run import Run
+
+OF_QUALITY = ("reconciliation", "scores", "check_results", "rejected_rows")
+
+
+def write_files(run: Run, place: Path) -> int:
+    """Write the tables of a run, complete on disk; gives their number.
+
+    Raises:
+        InputError: the place cannot be written to, or a folder has the name of a file.
+        RunFailedError: the disk is full.
+    """
+    folder = place.parent
+    few = run.settings.min_deals_per_rep
+    marts = [name for name, model in run.models.items() if model.layer == "marts"]
+    try:
+        place.mkdir(parents=True)
+        for name in (*marts, *OF_QUALITY):
+            rows, order = shown_rows(name, run.tables, few if name in marts else 1)
+            columns = [column for column in run.tables[name].columns if column != "run_id"]
+            if "deal_id" in columns:
+                order = ["deal_id"]
+            run.warehouse.write_files(rows, columns, order, place / name)
+        written = sorted(place.iterdir())
+        for file in written:
+            _finish(file, folder / file.name)
+    except OSError as error:
+        raise of_file(folder, error, FAULT) from None
+    return len(marts) + len(OF_QUALITY)
+
+
+def _finish(file: Path, belongs: Path) -> None:
+    if belongs.is_dir():
+        raise InputError(f"{belongs}: {FAULT}: is a folder; a file must be there")
+    if belongs.exists():
+        shutil.copymode(belongs, file)
+    with file.open("rb") as stream:
+        os.fsync(stream.fileno())

@@ -1,0 +1,57 @@
+"""Tables into files, by DuckDB: CSV for spreadsheets, Parquet for programs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import ibis
+import sqlglot.expressions as sge
+from ibis import Table
+from ibis.backends.duckdb import Backend
+from ibis.expr.types import Column
+
+from flows.warehouse.faults import told_in_short
+
+# A spreadsheet would run a text that begins so as a formula (as in reports/tables.js).
+FORMULA = r"^[=+\-@\t\r]"
+# Engines, and runs of one engine, differ in the last digits of a mean. Whatever is as large as this
+# was not computed, and has digits to lose.
+DIGITS, LARGE = 9, 1e6
+
+
+def write_files(
+    backend: Backend, rows: Table, columns: Sequence[str], order: Sequence[str], file: Path
+) -> int:
+    """Write columns of a table to FILE.csv and FILE.parquet; gives the number of rows.
+
+    `order`: what they are sorted by, and after that by the columns: so the same rows give the same
+    CSV.
+    """
+    ordered = rows.order_by([*dict.fromkeys([*order, *columns])])
+    for_spreadsheets = {name: _for_spreadsheets(ordered[name]) for name in columns}
+    _copy(backend, ordered.select(**for_spreadsheets), file.with_suffix(".csv"), HEADER="true")
+    return _copy(backend, ordered.select(columns), file.with_suffix(".parquet"))
+
+
+def _for_spreadsheets(column: Column) -> Column:
+    if column.type().is_string():
+        return ibis.ifelse(column.re_search(FORMULA), "'" + column, column)
+    if column.type().is_floating():
+        return ibis.ifelse(column.abs() < LARGE, column.round(DIGITS), column)
+    return column
+
+
+def _copy(backend: Backend, rows: Table, file: Path, **options: str) -> int:
+    """Ibis would write the name of the file as Python does, not as DuckDB reads it."""
+    params = {"FORMAT": file.suffix.removeprefix("."), **options}
+    statement = sge.Copy(
+        this=backend.compiler.to_sqlglot(rows).subquery(),
+        kind=False,
+        files=[sge.convert(str(file))],
+        params=[
+            sge.CopyParameter(this=sge.var(name), expression=sge.var(value))
+            for name, value in params.items()
+        ],
+    )
+    with told_in_short(file, backend):
+        [(count,)] = backend.raw_sql(statement.sql("duckdb")).fetchall()
+    return int(count)
