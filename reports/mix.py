@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 from pandas import DataFrame, to_datetime, to_numeric
 
+OUTSIDE = {"stages outside the funnel", "unknown activity types"}  # a matter of quality
+
 
 def mixes(source_mix: DataFrame) -> Iterator[tuple[str, DataFrame]]:
     """Each category with its values: numbers in their order, others with most rows first."""

@@ -22,7 +22,7 @@ from reports import charts, quality, runs, text
 from reports.drawing import Chart, Drawing
 from reports.findings import MOST, findings
 from reports.latest import SPARK_HEIGHT, intake_end, latest_month
-from reports.mix import mixes
+from reports.mix import OUTSIDE, mixes
 from reports.svg import inline
 from reports.template import template
 
@@ -111,6 +111,7 @@ def page(drawn: Drawn, tables: Mapping[str, DataFrame], run: Mapping[str, str | 
     timezone = run.get("timezone")
     latest = latest_month(tables, as_of, None if timezone is None else str(timezone))
     found = findings(tables, latest)
+    held = {category: grid(mix) for category, mix in mixes(tables["rep_source_mix"])}
     return TEMPLATE.render(
         as_of=text.MISSING if isna(as_of) else f"{as_of:%Y-%m-%d %H:%M}",
         checks=grid(quality.open_checks(checks)),
@@ -122,7 +123,7 @@ def page(drawn: Drawn, tables: Mapping[str, DataFrame], run: Mapping[str, str | 
         latest=latest,
         leads={finding.target: finding.text for finding in reversed(found)},
         links=quality.deal_links(tables["scores"]).to_dict("records"),
-        mixes={category: grid(mix) for category, mix in mixes(tables["rep_source_mix"])},
+        mixes={category: mix for category, mix in held.items() if category not in OUTSIDE},
         read=tables["reconciliation"].filter(regex="^rows|^duplicates").sum(),
         reconciliation=grid(tables["reconciliation"].drop(columns="run_id")),
         rejected=grid(quality.rejected_by_reason(tables["rejected_rows"])),
@@ -132,6 +133,7 @@ def page(drawn: Drawn, tables: Mapping[str, DataFrame], run: Mapping[str, str | 
         script_hash=SCRIPT_HASH,
         sections=sections,
         spark_height=SPARK_HEIGHT,
+        outside={category: mix for category, mix in held.items() if category in OUTSIDE},
         statuses=checks["status"].value_counts().to_dict(),
     )
 

@@ -71,6 +71,8 @@ QUERIES = {
             "deals by status",
             "deals by stages entered",
             "deals by completed activities",
+            "stages outside the funnel",
+            "unknown activity types",
         )
     },
 }

@@ -131,6 +131,7 @@ def source_mix() -> pandas.DataFrame:
         "changes by field": {"stage_id": 8906, "user_id": 2500, "add_time": 2000, None: 1},
         "activities by type": {"meeting": 2400, "sc_2": 1900, "follow_up": 279},
         "deals by status": {"lost": 1800, "won": 120, "open": 75},
+        "stages outside the funnel": {"Limbo": 19},
         "deals by stages entered": {"1": 400, "10": 20, "2": 300},
     }
     rows = [

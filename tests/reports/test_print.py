@@ -20,7 +20,7 @@ MARK = """(figures) => figures.forEach((figure, place) => {
     const mark = Object.assign(document.createElement("span"), { id: `${side}-${place}` });
     const link = Object.assign(document.createElement("a"), { href: `#${mark.id}` });
     figure[add](mark);
-    document.querySelector("footer").append(link);
+    document.querySelector("main").append(link);
     link.textContent = "mark ";
   }
 })"""
@@ -134,7 +134,7 @@ def test_a_figure_on_two_pages_is_noticed(browser: Browser, tmp_path: Path) -> N
     """One that is higher than a page, after one that is not."""
     file = tmp_path / "page.html"
     figures = "".join(f"<figure><p style='height: {height}px'>x</figure>" for height in (100, 1500))
-    file.write_text(f"<!DOCTYPE html><link rel=icon href='data:,'>{figures}<footer></footer>")
+    file.write_text(f"<!DOCTYPE html><link rel=icon href='data:,'>{figures}<main></main>")
     with opened(browser, file, screen=SCREENS["desktop, light"]) as seen:
         [whole, split] = pages_of_figures(seen.page, "figure", "A4")
     assert whole[0] == whole[1]

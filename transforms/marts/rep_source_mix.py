@@ -7,6 +7,8 @@ from ibis.expr.types import StringValue, TimestampValue
 from transforms.checks import not_null, unique
 from transforms.graph import model
 
+OUTSIDE, UNKNOWN = "stages outside the funnel", "unknown activity types"
+
 
 @model(
     schema={
@@ -21,6 +23,7 @@ from transforms.graph import model
 def rep_source_mix(
     stg_deal_changes: Table,
     stg_activities: Table,
+    stg_activity_types: Table,
     int_deal_stage_transitions: Table,
     obt_deals: Table,
 ) -> Table:
@@ -28,7 +31,8 @@ def rep_source_mix(
 
     Columns:
         category: changes by field, activities by type, completed activities by type, stage entries
-            by stage, deals by status, deals by stages entered, or deals by completed activities
+            by stage, deals by status, deals by stages entered, deals by completed activities,
+            stages outside the funnel (entries), or unknown activity types (activities)
         value: the value, as text; null where there is none
         rows_count: rows with that value
         first_at: the earliest of their changes, due dates, entries or creations, UTC
@@ -37,6 +41,8 @@ def rep_source_mix(
     activities, deals = stg_activities, obt_deals
     done = activities.filter(activities.is_done)
     entries = int_deal_stage_transitions
+    outside = entries.filter(entries.funnel_step.isnull())
+    unknown = activities.anti_join(stg_activity_types, "activity_type")
     return ibis.union(
         _counted(
             stg_deal_changes,
@@ -60,6 +66,8 @@ def rep_source_mix(
             deals.activities_completed.cast("string"),
             deals.created_at,
         ),
+        _counted(outside, OUTSIDE, outside.stage_name, outside.entered_at),
+        _counted(unknown, UNKNOWN, unknown.activity_type, unknown.due_at),
     )
 
 

@@ -277,5 +277,13 @@ WITH kinds AS (
     UNION ALL
     SELECT 'deals by completed activities', activities_completed::text, count(*), min(created_at), max(created_at)
     FROM marts.obt_deals GROUP BY activities_completed
+    UNION ALL
+    SELECT 'stages outside the funnel', stage_name, count(*), min(entered_at), max(entered_at)
+    FROM intermediate.int_deal_stage_transitions WHERE funnel_step IS NULL GROUP BY stage_name
+    UNION ALL
+    SELECT 'unknown activity types', activity_type, count(*), min(due_at), max(due_at)
+    FROM staging.stg_activities
+    WHERE NOT EXISTS (SELECT FROM staging.stg_activity_types AS known WHERE known.activity_type = stg_activities.activity_type)
+    GROUP BY activity_type
 )
 SELECT * FROM kinds;

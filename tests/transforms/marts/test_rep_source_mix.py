@@ -31,13 +31,56 @@ def test_activities_are_counted_twice_all_and_done(run):
             2           | meeting       | False
             3           | -             | True
         """,
+        stg_activity_types="""
+            activity_type_id | activity_type
+            1                | meeting
+        """,
         obt_deals="",
     ) == [
         ("activities by type", None, 1),
         ("activities by type", "meeting", 2),
         ("completed activities by type", None, 1),
         ("completed activities by type", "meeting", 1),
+        ("unknown activity types", None, 1),
     ]
+
+
+def test_stages_outside_the_funnel_are_shown(run):
+    rows = run(
+        "rep_source_mix",
+        "category, value, rows_count",
+        int_deal_stage_transitions="""
+            deal_id | stage_name | funnel_step
+            1       | Leads      | 1
+            1       | Limbo      | -
+            2       | Limbo      | -
+            2       | -          | -
+        """,
+        obt_deals="",
+    )
+    assert [row[1:] for row in rows if row[0] == "stages outside the funnel"] == [
+        ("Limbo", 2),
+        (None, 1),
+    ]
+
+
+def test_types_that_are_listed_nowhere_are_shown(run):
+    rows = run(
+        "rep_source_mix",
+        "category, value, rows_count",
+        stg_activities="""
+            activity_id | activity_type | is_done
+            1           | meeting       | False
+            2           | lunch         | False
+            3           | lunch         | True
+        """,
+        stg_activity_types="""
+            activity_type_id | activity_type
+            1                | meeting
+        """,
+        obt_deals="",
+    )
+    assert [row[1:] for row in rows if row[0] == "unknown activity types"] == [("lunch", 2)]
 
 
 def test_deals_are_counted_by_status_and_by_what_they_went_through(run):
@@ -62,4 +105,5 @@ def test_deals_are_counted_by_status_and_by_what_they_went_through(run):
         ("deals by status", "lost", 2),
         ("deals by status", "open", 1),
         ("stage entries by stage", "Leads", 1),
+        ("stages outside the funnel", "Leads", 1),
     ]
