@@ -3,11 +3,11 @@
 import ibis
 import pyarrow as pa
 
+from flows.record import earlier_runs
 from flows.run import Run
 from flows.warehouse.rows import read
 
 MOST_EXPORTS = 12
-NEEDED = {"run_id", "status", "source_fingerprint", "finished_at", "as_of"}
 
 
 def score_history(run: Run, fingerprint: str) -> pa.Table:
@@ -18,12 +18,10 @@ def score_history(run: Run, fingerprint: str) -> pa.Table:
     Returns:
         place (0: the export before this one), as_of, table_name, score.
     """
-    runs, scores = run.warehouse.kept("runs"), run.warehouse.kept("scores")
-    if runs is None or scores is None or not set(runs.columns) >= NEEDED:
-        return _none_yet()
-    others = runs.filter(runs.status == "published", runs.source_fingerprint != fingerprint).select(
-        *NEEDED
-    )
+    runs, scores = earlier_runs(run.warehouse), run.warehouse.kept("scores")
+    if runs is None or scores is None:
+        return pa.schema(list(_COLUMNS.items())).empty_table()
+    others = runs.filter(runs.status == "published", runs.source_fingerprint != fingerprint)
     newest_first = others.finished_at.desc()
     by_export = ibis.window(group_by=others.source_fingerprint, order_by=newest_first)
     latest = others.mutate(rerun=ibis.row_number().over(by_export))
@@ -40,7 +38,3 @@ _COLUMNS = {
     "table_name": pa.string(),
     "score": pa.float64(),
 }
-
-
-def _none_yet() -> pa.Table:
-    return pa.schema(list(_COLUMNS.items())).empty_table()

@@ -12,10 +12,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import ibis
 import pyarrow as pa
 
 from flows.errors import RunFailedError
+from flows.record import earlier_runs
 from flows.report import beside, put_in_place, write
 from flows.run import Run
 from flows.warehouse.address import shown
@@ -105,25 +105,14 @@ def published_runs(run: Run, found: Mapping[str, pa.Table]) -> list[dict[str, An
         found: what it wrote to `quality`.
     """
     most = max(MOST_LISTED, run.settings.keep_reports)
-    columns = ("run_id", "started_at", "as_of", "rows_read")
-    of_this = found["runs"].select(columns).to_pylist()[0]
-    statuses = found["check_results"]["status"].to_pylist()
-    of_this |= {"checks": len(statuses), "warnings": statuses.count("warn")}
-    runs, results = run.warehouse.kept("runs"), run.warehouse.kept("check_results")
-    if runs is None or results is None:
-        return [of_this]
-    published = (
-        runs.filter(runs.status == "published", runs.run_id != run.run_id)
-        .select(columns)
-        .order_by(ibis.desc("started_at"))
-        .limit(most - 1)
-    )
-    theirs = results.semi_join(published, "run_id")
-    checks = theirs.group_by("run_id").agg(
-        checks=theirs.count(), warnings=theirs.status.count(where=theirs.status == "warn")
-    )
-    earlier = published.left_join(checks, "run_id").select(*columns, "checks", "warnings")
-    return [of_this, *read(earlier.order_by(ibis.desc("started_at"))).to_pylist()]
+    columns = ("run_id", "started_at", "as_of", "rows_read", "checks", "warnings")
+    of_this = found["runs"].select(columns).to_pylist()
+    runs = earlier_runs(run.warehouse)
+    if runs is None:
+        return of_this
+    published = runs.filter(runs.status == "published", runs.run_id != run.run_id)
+    newest = published.order_by(published.started_at.desc()).limit(most - 1)
+    return of_this + read(newest.select(columns)).to_pylist()
 
 
 def _files(folder: Path) -> list[Path]:

@@ -8,10 +8,9 @@ import hmac
 from collections.abc import Collection
 from typing import Any
 
-import ibis
-
 from flows.errors import InputError, of_file
 from flows.private_file import check_private, write_whole
+from flows.record import earlier_runs
 from flows.settings import Settings
 from flows.warehouse import Warehouse
 from flows.warehouse.rows import read
@@ -85,13 +84,9 @@ def are_others_than_before(
 
 def _last_published(warehouse: Warehouse) -> dict[str, Any] | None:
     """What is known of the people of the run that readers see, if there is one."""
-    runs = warehouse.kept("runs")
+    runs = earlier_runs(warehouse)
     if runs is None:
         return None
-    # A version of the project that did not know of them yet left no such columns.
-    known = {"people_fingerprint": "string", "users_forgotten": "int64"}
-    runs = runs.mutate(
-        **{name: ibis.null(dtype) for name, dtype in known.items() if name not in runs.columns}
-    )
     published = runs.filter(runs.status == "published").order_by(runs.finished_at.desc()).limit(1)
-    return next(iter(read(published.select(*known)).to_pylist()), None)
+    people = published.select("people_fingerprint", "users_forgotten")
+    return next(iter(read(people).to_pylist()), None)

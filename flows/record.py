@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 
+import ibis
 import pyarrow as pa
+from ibis import Table
 from transforms.graph import Model
 
 from flows.run import Run, now
 from flows.version import code_version
+from flows.warehouse import Warehouse
 from flows.warehouse.address import shown
 from flows.warehouse.rows import read
 
@@ -26,6 +29,7 @@ class RecordTable:
         return {name: dtype for name, (dtype, _) in self.columns.items()}
 
 
+COUNTS = ("rows_read", "rows_loaded", "checks", "warnings")
 _TEXT, _COUNT, _TIME = "string", "int64", "timestamp(6)"
 _RUN_ID = (_TEXT, "the run; with a Prefect server, the id of its flow run")
 
@@ -54,6 +58,8 @@ RECORDS = {
             ),
             "rows_read": (_COUNT, "rows of all files"),
             "rows_loaded": (_COUNT, "rows that were loaded"),
+            "checks": (_COUNT, "checks that were made"),
+            "warnings": (_COUNT, "those that warn"),
         },
     ),
     "reconciliation": RecordTable(
@@ -131,7 +137,7 @@ def record(run: Run, status: str, fingerprint: str) -> dict[str, pa.Table]:
         "runs": [
             *run.earlier,
             of_run
-            | {name: summary[name] for name in ("status", "rows_read", "rows_loaded")}
+            | {name: summary[name] for name in ("status", *COUNTS)}
             | {
                 "reason": "; ".join(result.in_words for result in run.failed_checks) or None,
                 "started_at": run.started_at,
@@ -168,6 +174,16 @@ def record(run: Run, status: str, fingerprint: str) -> dict[str, pa.Table]:
         kept = run.warehouse.append(name, run.warehouse.table_of(rows, RECORDS[name].types))
         run.tables[name] = kept.filter(kept.run_id == run.run_id)
     return {name: read(run.tables[name]) for name in found}
+
+
+def earlier_runs(warehouse: Warehouse) -> Table | None:
+    """quality.runs before this run; null in columns that another version did not know of."""
+    runs = warehouse.kept("runs")
+    if runs is None:
+        return None
+    types = RECORDS["runs"].types
+    missing = {name: ibis.null(types[name]) for name in types if name not in runs.columns}
+    return runs.mutate(**missing) if missing else runs
 
 
 def document(run: Run) -> None:
