@@ -5,8 +5,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from flows.build import build
+from flows.dictionary import document
 from flows.ingest import ingest
-from flows.record import document, record
+from flows.record import record
 from flows.run import Run
 from flows.settings import load_settings
 from flows.warehouse import Warehouse
