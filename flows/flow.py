@@ -26,6 +26,7 @@ from flows.holding import held_warehouse
 from flows.ingest import ingest
 from flows.kept_reports import KeptReports, kept_reports, published_runs
 from flows.ledger import known
+from flows.load_progress import progress_shown
 from flows.masking_key import fresh_key, masking_key, sweep_fresh_key
 from flows.monitoring import cancelled, run_name, show_outcome, show_plan
 from flows.people import are_others_than_before, forgotten_users
@@ -62,7 +63,8 @@ def ingest_table(name: str, run: Run, folder: Path) -> State[None]:
         settings = run.settings
         file = run.files[source.name] = run.export[source.name].on_disk(folder)
         zone, limit = settings.source_timezone, settings.max_rejected_pct
-        landed = ingest(run.warehouse, file, zone, limit, run.forgotten)
+        with progress_shown(source.name, run.warehouse.progress):
+            landed = ingest(run.warehouse, file, zone, limit, run.forgotten)
         run.tables[name], run.landed[source.name] = landed.raw, landed
         outcome.rows, outcome.status = landed.rows_loaded, landed.in_words
         if file.ignored:
