@@ -4,7 +4,7 @@ It writes `docs/tables.md`, and the table of the marts in the README.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from transforms.funnel import load_funnel
@@ -67,18 +67,20 @@ def marts() -> str:
     return _grid(("mart", "one row per"), shown)
 
 
-def mermaid(tables: Iterable[DocumentedTable]) -> str:
+def mermaid(tables: Sequence[DocumentedTable]) -> str:
     """The lineage as a diagram of Mermaid: the export on the left, each schema a box."""
     boxes: dict[str, list[str]] = {EXPORT: [source.raw_name for source in SOURCES.values()]}
-    arrows = []
+    arrows = [(upstream, table.name) for table in tables for upstream in table.upstream]
+    with_arrows = {name for arrow in arrows for name in arrow}
     for table in tables:
-        boxes.setdefault(table.schema, []).append(table.name)
-        arrows += [f"  {upstream} --> {table.name}\n" for upstream in table.upstream]
+        if table.name in with_arrows:
+            boxes.setdefault(table.schema, []).append(table.name)
     drawn = (
         f"  subgraph {schema}\n" + "".join(f"    {name}\n" for name in names) + "  end\n"
         for schema, names in boxes.items()
     )
-    return "".join(["flowchart LR\n", *drawn, *arrows])
+    lines = (f"  {upstream} --> {name}\n" for upstream, name in arrows)
+    return "".join(["flowchart LR\n", *drawn, *lines])
 
 
 def _tables() -> list[DocumentedTable]:
