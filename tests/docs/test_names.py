@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from flows.record import RECORDS
+from flows.settings import Settings
 from flows.tables_page import PAGE
 from tests.docs.pages import (
     CONTRIBUTING,
@@ -36,6 +37,8 @@ TABLES |= {f"quality.{name}" for name in RECORDS}
 ROLES_SQL = ROOT / "flows/warehouse/postgres/roles.sql"
 ROLES = set(re.findall(r"CREATE ROLE (\w+)", ROLES_SQL.read_text()))
 PARTS = ("flows", "transforms", "reports", "tests", "data", "docs")
+DEFAULTS = {name: field.default for name, field in Settings.model_fields.items()}
+MADE_BY_A_RUN = (f"{DEFAULTS['report'].parent}/", DEFAULTS["warehouse"].removeprefix("duckdb://"))
 WRITTEN = [page for page in PAGES if page != PAGE]  # the other is written from the declarations
 on_each_page = pytest.mark.parametrize("page", PAGES, ids=name)
 
@@ -66,9 +69,8 @@ def test_every_page_is_reached_from_the_readme():
 @on_each_page
 def test_files_that_are_named_exist(page):
     named = [code for code in inline_code(page) if code.startswith(tuple(f"{p}/" for p in PARTS))]
-    made_by_a_run = "reports/out/"
     gone = [path for path in named if not (ROOT / path).exists()]
-    assert [path for path in gone if not path.startswith(made_by_a_run)] == []
+    assert [path for path in gone if not path.startswith(MADE_BY_A_RUN)] == []
 
 
 @pytest.mark.parametrize("page", WRITTEN, ids=name)
