@@ -50,6 +50,14 @@ def code() -> str:
     return "\n".join(file.read_text() for file in files if file != Path(__file__))
 
 
+def of_the_containers() -> set[str]:
+    """Names of secrets and roles, which are there only where containers are."""
+    files = [ROOT / "compose.yaml", *(ROOT / ".docker").glob("*.sql")]
+    return {
+        word for file in files if file.exists() for word in re.findall(r"\w+", file.read_text())
+    }
+
+
 @on_each_page
 def test_links_arrive(page):
     for link in links(page):
@@ -80,6 +88,8 @@ def test_tables_columns_and_checks_that_are_named_exist(page):
     known |= {f"{table}.{column}" for table in TABLES for column in COLUMNS[table.split(".")[1]]}
     schemas = "|".join({table.split(".")[0] for table in TABLES})
     like_one = re.compile(rf"[a-z]+(_[a-z0-9]+)+(\([^)]+\))?|({schemas})\.[\w.]+")
+    known |= {f"funnel_{setting}" for setting in Settings.model_fields}  # as the file of a secret
+    known |= of_the_containers()
     named = {code for code in inline_code(page) if like_one.fullmatch(code)}
     assert named - known == set()
 
