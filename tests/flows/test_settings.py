@@ -39,10 +39,16 @@ def test_the_defaults():
         "min_deals_per_rep": 1,
         "keep_reports": 20,
         "masking_key": None,
+        "masking_key_block": None,
         "masking_key_file": Path(".masking_key"),
         "forgotten_users_file": Path(".forgotten_users"),
         "memory_limit": None,
         "temp_limit": None,
+        "warehouse_password": None,
+        "warehouse_password_block": None,
+        "source_password": None,
+        "source_password_block": None,
+        "secrets_dir": None,
     }
 
 
