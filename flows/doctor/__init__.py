@@ -14,7 +14,7 @@ from functools import partial
 
 from pydantic import SecretStr
 
-from flows.doctor.finding import Check, Finding, Status, ok, warning
+from flows.doctor.finding import Check, Finding, Status, Told, ok, warning
 from flows.doctor.installed import installed
 from flows.doctor.people import masking_key, people
 from flows.doctor.places import disk, export, report, source, temporary, warehouse

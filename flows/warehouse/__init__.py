@@ -33,8 +33,9 @@ class Warehouse(Protocol):
         """Keep other runs away; raises WarehouseBusyError if one is there."""
 
     def looking(self) -> AbstractContextManager[str]:
-        """Look at the warehouse in place of holding it, and change nothing; gives what it is. What
-        `held` and `run` would raise is raised. In the meantime `kept` and `knows_zone` can be asked.
+        """Look at the warehouse in place of holding it, and change nothing; gives what it is.
+
+        Raises what `held` and `run` would. In the meantime `kept` and `knows_zone` can be asked.
         """
 
     def knows_zone(self, name: str) -> bool:
