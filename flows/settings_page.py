@@ -37,7 +37,7 @@ def readers() -> dict[str, list[str]]:
         for name, modules in found.items():
             if read & {name, *ways.get(name, ())}:
                 modules.append(path.relative_to(ROOT).as_posix())
-    return found
+    return {name: modules or ["flows/settings.py"] for name, modules in found.items()}
 
 
 def _settings() -> str:
