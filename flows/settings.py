@@ -237,7 +237,7 @@ def usable_settings(**given: object) -> tuple[Settings, dict[str, str]]:
             return Settings(**chosen), {}
     except ValidationError as error:
         found = error.errors(include_input=False, include_url=False)
-        wrong = {str(each["loc"][0]): each["msg"] for each in found}
+        wrong = {str(e["loc"][0]): e["msg"].removeprefix("Value error, ") for e in found}
     except (SettingsError, UserWarning, UnicodeError, OSError) as error:
         raise InputError(f"{variable('secrets_dir')}: {_why_unreadable(error)}") from None
     defaults = {name: Settings.model_fields[name].default for name in wrong}

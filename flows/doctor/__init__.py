@@ -15,10 +15,10 @@ from functools import partial
 from pydantic import SecretStr
 
 from flows.doctor.finding import Check, Finding, Status, Told, ok, warning
-from flows.doctor.installed import installed
-from flows.doctor.people import masking_key, people
+from flows.doctor.installed import versions
 from flows.doctor.places import disk, export, report, source, temporary, warehouse
-from flows.doctor.prefect_api import NONE_IS_NAMED, api_url, prefect_api
+from flows.doctor.prefect_api import NONE_IS_NAMED, api_url, server
+from flows.doctor.pseudonyms import masking_key, people
 from flows.doctor.rules import funnel, time_zones
 from flows.errors import InputError, SalesFunnelError
 from flows.secret_blocks import secret_of
@@ -40,7 +40,7 @@ _KEY = ("masking_key", "masking_key_block", "masking_key_file")
 _WAREHOUSE = ("warehouse", "warehouse_password", "warehouse_password_block")
 _SOURCE = ("source", "source_password", "source_password_block")
 CHECKS = (
-    Check("versions", installed, "make run"),
+    Check("versions", versions, "make run"),
     Check("time zones", time_zones, "python -m pip install tzdata"),
     Check("funnel", funnel, "mend transforms/funnel.toml"),
     Check("source", source, "see --source / FUNNEL_SOURCE, and README, Your own export", _SOURCE),
@@ -56,7 +56,7 @@ CHECKS = (
     Check("export", export, "see --export / FUNNEL_EXPORT", ("export",)),
     Check("folders", temporary, "see PREFECT_HOME and TMPDIR"),
     Check("disk", disk, "name folders that are there", ("report", "warehouse", "source")),
-    Check("Prefect", prefect_api, "see PREFECT_API_URL"),
+    Check("Prefect", server, "see PREFECT_API_URL"),
 )
 
 

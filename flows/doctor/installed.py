@@ -15,7 +15,7 @@ from flows.settings import Settings
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 
-def installed(_: Settings) -> Iterator[Told]:
+def versions(_: Settings) -> Iterator[Told]:
     """Newer releases than the bounds resolve together and then break (README, "Versions")."""
     try:
         project = tomllib.loads(PROJECT.read_text())["project"]

@@ -44,7 +44,7 @@ def api_url() -> str | None:
             os.environ.pop("PREFECT_HOME", None)
 
 
-def prefect_api(_: Settings) -> Iterator[Told]:
+def server(_: Settings) -> Iterator[Told]:
     """The server: does it answer, let us in, and fit this version of Prefect."""
     url = api_url()
     if url is None:

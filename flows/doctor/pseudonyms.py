@@ -30,12 +30,13 @@ def masking_key(settings: Settings) -> Iterator[Told]:
 
 def people(settings: Settings) -> Iterator[Told]:
     """Whether a run would give everybody another pseudonym, or bring back who is forgotten."""
-    key, forgotten = existing_key(settings), forgotten_users(settings)
-    target = open_warehouse(settings.warehouse_with_password, settings.limits)
+    forgotten = forgotten_users(settings)
     with ExitStack() as stack:
         try:
+            key = existing_key(settings)
+            target = open_warehouse(settings.warehouse_with_password, settings.limits)
             stack.enter_context(target.looking())
-        except SalesFunnelError:  # the warehouse has a line of its own
+        except SalesFunnelError:  # key and warehouse have lines of their own
             return
         found = fingerprint(key or b"", forgotten)
         are_others = are_others_than_before(target, found, settings, forgotten)
