@@ -24,23 +24,33 @@ from contextlib import ExitStack
 from contextvars import copy_context
 from typing import Any
 
-import click
+try:
+    import click
 
-from flows import signals
-from flows.errors import InterruptedRunError, RunFailedError, SalesFunnelError
-from flows.export_folder import check_folder
-from flows.holding import hold
-from flows.looking import show_config, show_findings
-from flows.masking_key import check_can_rotate
-from flows.people import LARGEST_ID, forget
-from flows.report_process import prepare
-from flows.secret_blocks import with_secrets
-from flows.server import TemporaryServer, is_surely_needed
-from flows.settings import Settings, load_settings
-from flows.unforeseen import told_in_short
-from flows.warehouse.address import has_password
-from flows.warehouse.export import check_export
-from flows.warehouse.folder import printable
+    from flows import signals
+    from flows.errors import InterruptedRunError, RunFailedError, SalesFunnelError
+    from flows.export_folder import check_folder
+    from flows.holding import hold
+    from flows.looking import show_config, show_findings
+    from flows.masking_key import check_can_rotate
+    from flows.people import LARGEST_ID, forget
+    from flows.report_process import prepare
+    from flows.secret_blocks import with_secrets
+    from flows.server import TemporaryServer, is_surely_needed
+    from flows.settings import Settings, load_settings
+    from flows.unforeseen import told_in_short
+    from flows.warehouse.address import has_password
+    from flows.warehouse.export import check_export
+    from flows.warehouse.folder import printable
+except ImportError as error:
+    from flows.installed import misfits
+
+    if __name__ != "__main__" or (error.name or "").partition(".")[0] == "flows":
+        raise
+    print(f"Error: what is installed does not fit: {error}", file=sys.stderr)
+    for said, fix in misfits():
+        print(f"  {said}. Fix: {fix}", file=sys.stderr)
+    sys.exit(1)
 
 ACTIONS = ("rotate-key", "forget", "config", "doctor")
 EXAMPLE = """\b

@@ -15,11 +15,10 @@ from functools import partial
 from pydantic import SecretStr
 
 from flows.doctor.finding import Check, Finding, Status, Told, ok, warning
-from flows.doctor.installed import versions
 from flows.doctor.places import disk, export, report, source, temporary, warehouse
 from flows.doctor.prefect_api import NONE_IS_NAMED, api_url, server
 from flows.doctor.pseudonyms import masking_key, people
-from flows.doctor.rules import funnel, time_zones
+from flows.doctor.rules import funnel, time_zones, versions
 from flows.errors import InputError, SalesFunnelError
 from flows.secret_blocks import secret_of
 from flows.settings import (

@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import subprocess
 import sys
 import time
 import zoneinfo
@@ -196,10 +197,43 @@ def test_a_package_that_is_missing_and_another_python_are_told(looked, monkeypat
     project.write_text(
         '[project]\nrequires-python = ">=99"\ndependencies = ["no-such-package-here>=1"]\n'
     )
-    monkeypatch.setattr("flows.doctor.installed.PROJECT", project)
+    monkeypatch.setattr("flows.installed.PROJECT", project)
     said = [each.said for each in looked()["versions"]]
     assert said[0].endswith("and >=99 is needed")
     assert said[1:] == ["no-such-package-here is not installed"]
+
+
+def test_where_nothing_is_installed_the_way_out_is_told():
+    done = run_python("-S", "-m", "flows.main", "doctor")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines() == [
+        "Error: what is installed does not fit: No module named 'click'",
+        "  nothing is installed for this Python. Fix: make run, and then use .venv/bin/python",
+    ]
+
+
+def test_a_package_that_breaks_all_is_named(tmp_path):
+    (tmp_path / "sqlglot-99.dist-info").mkdir()
+    (tmp_path / "sqlglot-99.dist-info/METADATA").write_text("Name: sqlglot\nVersion: 99\n")
+    (tmp_path / "sqlglot.py").write_text("from sys import no_such_name")
+    done = run_python("-m", "flows.main", "doctor", PYTHONPATH=str(tmp_path))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[1:] == [
+        "  sqlglot 99 is installed, and <30.16 is needed."
+        " Fix: python -m pip install 'sqlglot<30.16'"
+    ]
+
+
+def run_python(*arguments: str, **environment: str) -> "CompletedProcess[str]":
+    """Python in the folder of the project."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=SAMPLE.parents[1],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_a_funnel_that_is_wrong_is_told(looked, monkeypatch, tmp_path):
