@@ -34,9 +34,10 @@ def secret_of(name: str, block: str) -> SecretStr:
 
     what = f"{variable(name)}_BLOCK"
     try:
+        # In sync, also where somebody calls the flow within an event loop, as in a notebook.
+        found = Secret.load(block, _sync=True)  # type: ignore[call-arg]
+        assert isinstance(found, Secret)
         # Not `get()`, which makes a number of a key that has digits only.
-        found = Secret.load(block)
-        assert isinstance(found, Secret)  # there is no event loop that would wait for it
         value = found.value.get_secret_value()
     except PrefectHTTPStatusError as error:
         raise _refused(what, error.response.status_code) from None
