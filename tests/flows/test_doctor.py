@@ -21,7 +21,7 @@ import pytest
 
 import flows.doctor
 import flows.run
-from flows.doctor import examine
+from flows.doctor import CHECKS, examine
 from flows.doctor.finding import Finding
 from flows.doctor.prefect_api import prefect_home
 from flows.warehouse import open_warehouse
@@ -51,8 +51,8 @@ ON_POSTGRES = pytest.mark.parametrize("published", ["postgres"], indirect=True)
 
 
 @pytest.fixture
-def looked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Examine:
-    """What the doctor says in a folder of its own, by check: `looked(warehouse="…")`."""
+def everything(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Examine:
+    """What the doctor says in a folder of its own, by check: `everything(warehouse="…")`."""
     for name in [name for name in os.environ if name.startswith(("FUNNEL_", "PREFECT_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
@@ -69,6 +69,17 @@ def looked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Examine:
             assert (each.fix is None) == (each.status == "ok")
             assert "\n" not in each.said
         return found
+
+    return look
+
+
+@pytest.fixture
+def looked(everything: Examine, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Finding]]:
+    """The same of one check only: `looked("warehouse", warehouse="…")`."""
+
+    def look(check: str, **settings: str) -> list[Finding]:
+        monkeypatch.setattr(flows.doctor, "CHECKS", [each for each in CHECKS if each.name == check])
+        return everything(**settings)[check]
 
     return look
 
@@ -102,7 +113,7 @@ def test_where_all_is_well_every_line_says_so_and_nothing_is_written(
     found = json.loads(done.stdout)
     assert (done.returncode, done.stderr, found["status"]) == (0, "", "ok"), done.stdout
     said = {each["check"]: each["said"] for each in found["findings"]}
-    assert {*said} == {"settings", *(check.name for check in flows.doctor.CHECKS)}
+    assert {*said} == {"settings", *(check.name for check in CHECKS)}
     assert said["warehouse"].startswith(("duckdb://", "postgresql://"))
     assert said["masking key"] == "from the variable FUNNEL_MASKING_KEY"
     assert said["Prefect"].startswith(f"{prefect_server}: Prefect 3.")
@@ -175,8 +186,8 @@ def test_quiet_and_wrong_usage(new_sandbox, tmp_path):
 # Settings and versions
 
 
-def test_a_folder_of_secrets_that_is_not_there_leaves_what_needs_no_setting(looked):
-    found = looked(secrets_dir="nowhere")
+def test_a_folder_of_secrets_that_is_not_there_leaves_what_needs_no_setting(everything):
+    found = everything(secrets_dir="nowhere")
     only(found["settings"], "problem", "FUNNEL_SECRETS_DIR")
     assert {"versions", "funnel", "Prefect"} <= {*found}
     assert "warehouse" not in found
@@ -188,7 +199,11 @@ def test_a_newer_package_than_the_bound_is_told(looked, monkeypatch, tmp_path):
         "Metadata-Version: 2.1\nName: SQLAlchemy\nVersion: 2.1.0\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    one = only(looked()["versions"], "problem", "sqlalchemy 2.1.0 is installed, and <2.1 is needed")
+    one = only(
+        looked("versions"),
+        "problem",
+        "sqlalchemy 2.1.0 is installed, and <2.1 is needed",
+    )
     assert one.fix == "python -m pip install 'sqlalchemy<2.1'"
 
 
@@ -198,7 +213,7 @@ def test_a_package_that_is_missing_and_another_python_are_told(looked, monkeypat
         '[project]\nrequires-python = ">=99"\ndependencies = ["no-such-package-here>=1"]\n'
     )
     monkeypatch.setattr("flows.installed.PROJECT", project)
-    said = [each.said for each in looked()["versions"]]
+    said = [each.said for each in looked("versions")]
     assert said[0].endswith("and >=99 is needed")
     assert said[1:] == ["no-such-package-here is not installed"]
 
@@ -240,7 +255,7 @@ def test_a_funnel_that_is_wrong_is_told(looked, monkeypatch, tmp_path):
     funnel = tmp_path / "funnel.toml"
     funnel.write_text("steps = 1")
     monkeypatch.setattr(flows.run, "load_funnel", partial(load_funnel, funnel))
-    assert only(looked()["funnel"], "problem").fix == "mend transforms/funnel.toml"
+    assert only(looked("funnel"), "problem").fix == "mend transforms/funnel.toml"
 
 
 def test_a_machine_without_time_zones_is_told(looked, monkeypatch):
@@ -250,7 +265,7 @@ def test_a_machine_without_time_zones_is_told(looked, monkeypatch):
     zoneinfo.ZoneInfo.clear_cache()
     zoneinfo.reset_tzpath([])
     try:
-        only(looked()["time zones"], "warning", "UTC is the only one")
+        only(looked("time zones"), "warning", "UTC is the only one")
     finally:
         zoneinfo.reset_tzpath()
 
@@ -260,7 +275,7 @@ def test_a_time_zone_that_the_engine_does_not_know_is_told(looked, published, tm
         (tmp_path / "Berlin_on_Mars").write_bytes(stream.read())
     zoneinfo.reset_tzpath([str(tmp_path)])
     try:
-        found = looked(warehouse=published, timezone="Berlin_on_Mars")["warehouse"]
+        found = looked("warehouse", warehouse=published, timezone="Berlin_on_Mars")
     finally:
         zoneinfo.reset_tzpath()
     assert [each.status for each in found] == ["ok", "problem"]
@@ -271,32 +286,32 @@ def test_a_time_zone_that_the_engine_does_not_know_is_told(looked, published, tm
 
 
 def test_every_table_that_is_missing_is_a_line(looked, export):
-    found = looked(source=str(export(users=None, stages=None)))["source"]
+    found = looked("source", source=str(export(users=None, stages=None)))
     assert [each.status for each in found] == ["problem", "problem"]
     assert "the table stages is missing" in found[0].said
 
 
 def test_an_export_without_deals_is_one(looked, export):
-    only(looked(source=str(export()))["source"], "ok", "6 tables, without deals")
+    only(looked("source", source=str(export())), "ok", "6 tables, without deals")
 
 
 def test_a_disk_with_little_room_is_told(looked, tmp_path):
     warehouse = tmp_path / "sales.duckdb"
     with warehouse.open("wb") as file:
         file.truncate(8 << 40)  # of which nothing is on the disk
-    found = looked(warehouse=f"duckdb://{warehouse}", source=str(SAMPLE))["disk"]
+    found = looked("disk", warehouse=f"duckdb://{warehouse}", source=str(SAMPLE))
     assert [each.status for each in found if "for the warehouse" in each.said] == ["problem"]
     assert "a run can need 8,79" in found[0].said
 
 
-def test_folders_that_must_not_be_written_to_are_told(looked, tmp_path, monkeypatch, request):
+def test_folders_that_must_not_be_written_to_are_told(everything, tmp_path, monkeypatch, request):
     for name in ("report", "export", "prefect", "tmp"):
         (tmp_path / name).mkdir(mode=0o555)
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(0o755)
     request.getfixturevalue("without_privileges")
-    found = looked(report="report/x.html", export="export", masking_key=SECRET)
+    found = everything(report="report/x.html", export="export", masking_key=SECRET)
     only(found["report"], "problem", "you cannot write to")
     only(found["export"], "problem", "you cannot write to")
     only(found["folders"], "problem", "you cannot write to")
@@ -305,22 +320,22 @@ def test_folders_that_must_not_be_written_to_are_told(looked, tmp_path, monkeypa
 # The warehouse
 
 
-def test_a_warehouse_that_is_held_is_told_and_by_whom(looked, published):
+def test_a_warehouse_that_is_held_is_told_and_by_whom(everything, published):
     with open_warehouse(published).held():
-        found = looked(warehouse=published)
+        found = everything(warehouse=published)
         only(found["warehouse"], "warning", "another run holds", f"process {os.getpid()}, since")
         assert "people" not in found
-    only(looked(warehouse=published)["warehouse"], "ok")
+    only(everything(warehouse=published)["warehouse"], "ok")
 
 
-def test_the_doctor_holds_nothing(looked, published):
+def test_the_doctor_holds_nothing(published):
     with open_warehouse(published).looking(), open_warehouse(published).held():
         pass
 
 
 def test_a_run_that_was_killed_holds_nothing(looked, tmp_path):
     (tmp_path / ".sales.duckdb.lock").write_text("process 1, since 2024-01-01 00:00:00 UTC\n")
-    only(looked(warehouse="duckdb://sales.duckdb")["warehouse"], "ok", "not there yet")
+    only(looked("warehouse", warehouse="duckdb://sales.duckdb"), "ok", "not there yet")
 
 
 def test_a_program_that_has_the_file_open_is_told(looked, tmp_path, start):
@@ -333,7 +348,7 @@ def test_a_program_that_has_the_file_open_is_told(looked, tmp_path, start):
         """,
         tmp_path / "sales.duckdb",
     )
-    found = looked(warehouse="duckdb://sales.duckdb")["warehouse"]
+    found = looked("warehouse", warehouse="duckdb://sales.duckdb")
     only(found, "warning", "has it open for writing")
 
 
@@ -348,7 +363,7 @@ def test_a_program_that_has_the_file_open_is_told(looked, tmp_path, start):
 )
 def test_a_warehouse_that_cannot_be_one_is_told(looked, tmp_path, url, said):
     (tmp_path / "notes.txt").write_text("These are notes. " * 1000)
-    assert SECRET not in only(looked(warehouse=url)["warehouse"], "problem", said).said
+    assert SECRET not in only(looked("warehouse", warehouse=url), "problem", said).said
 
 
 @pytest.fixture
@@ -366,7 +381,7 @@ def as_stranger(published) -> Iterator[str]:
 @ON_POSTGRES
 def test_a_user_who_may_not_make_tables_is_told(looked, as_stranger, published):
     only(
-        looked(warehouse=as_stranger)["warehouse"],
+        looked("warehouse", warehouse=as_stranger),
         "problem",
         "the user may not make tables in staging, intermediate, marts, quality",
     )
@@ -375,23 +390,28 @@ def test_a_user_who_may_not_make_tables_is_told(looked, as_stranger, published):
         session.autocommit = True
         for schema in ("staging", "intermediate", "marts", "quality"):
             cursor.execute(f"GRANT ALL ON SCHEMA {schema} TO {stranger}")
-    only(looked(warehouse=as_stranger)["warehouse"], "problem", "is the table of another user")
+    only(
+        looked("warehouse", warehouse=as_stranger),
+        "problem",
+        "is the table of another user",
+    )
 
 
 @ON_POSTGRES
 def test_a_server_that_is_read_only_is_told(looked, published):
     mark = "&" if "?" in published else "?"
     url = f"{published}{mark}options=-c%20default_transaction_read_only%3Don"
-    only(looked(warehouse=url)["warehouse"], "problem", "the server is read-only")
+    only(looked("warehouse", warehouse=url), "problem", "the server is read-only")
 
 
 def test_a_server_that_does_not_speak_is_told_in_time(looked, monkeypatch):
     monkeypatch.setattr(flows.doctor, "PATIENCE_SECONDS", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         began = time.monotonic()
-        found = looked(warehouse=f"postgresql://me@127.0.0.1:{silent.getsockname()[1]}/db")
+        url = f"postgresql://me@127.0.0.1:{silent.getsockname()[1]}/db"
+        found = looked("warehouse", warehouse=url)
         seconds = time.monotonic() - began
-    only(found["warehouse"], "problem", "no answer within")
+    only(found, "problem", "no answer within")
     assert seconds < TIMEOUT_SECONDS
 
 
@@ -409,25 +429,29 @@ def test_a_key_file_that_cannot_be_used_is_told(looked, tmp_path, content, mode,
     file = tmp_path / "key"
     file.write_text(content)
     file.chmod(mode)
-    assert content not in only(looked(masking_key_file="key")["masking key"], "problem", said).said
+    assert content not in only(looked("masking key", masking_key_file="key"), "problem", said).said
 
 
 def test_a_key_file_without_a_folder_is_told(looked):
-    only(looked(masking_key_file="nowhere/key")["masking key"], "problem", "its folder is not")
+    only(
+        looked("masking key", masking_key_file="nowhere/key"),
+        "problem",
+        "its folder is not",
+    )
 
 
 def test_the_key_of_the_warehouse_is_known(looked, published):
-    found = looked(warehouse=published, masking_key=KEY.decode())["people"]
+    found = looked("people", warehouse=published, masking_key=KEY.decode())
     only(found, "ok", "the key is that of the warehouse")
 
 
 def test_another_key_than_that_of_the_warehouse_is_told(looked, published):
-    found = looked(warehouse=published, masking_key=SECRET)["people"]
+    found = looked("people", warehouse=published, masking_key=SECRET)
     assert SECRET not in only(found, "warning", "made with another masking key").said
 
 
-def test_a_key_that_is_gone_while_its_warehouse_is_there_is_told(looked, published):
-    found = looked(warehouse=published)
+def test_a_key_that_is_gone_while_its_warehouse_is_there_is_told(everything, published):
+    found = everything(warehouse=published)
     only(found["masking key"], "ok", "not there yet")
     assert "restore the key" in (only(found["people"], "problem", "would get another").fix or "")
 
