@@ -20,7 +20,7 @@ if __name__ == "__main__":
     atexit.register(gc.freeze)
 
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from contextvars import copy_context
 from typing import Any
 
@@ -48,8 +48,9 @@ except ImportError as error:
     if __name__ != "__main__" or (error.name or "").partition(".")[0] == "flows":
         raise
     print(f"Error: what is installed does not fit: {error}", file=sys.stderr)
-    for said, fix in misfits():
-        print(f"  {said}. Fix: {fix}", file=sys.stderr)
+    with suppress(OSError):  # there is no pyproject.toml beside the code
+        for said, fix in misfits():
+            print(f"  {said}. Fix: {fix}", file=sys.stderr)
     sys.exit(1)
 
 ACTIONS = ("rotate-key", "forget", "config", "doctor")
