@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 SCHEMES = ("postgresql", "postgres")
 SECRETS = ("password", "sslpassword")
 # Of a URL, behind its scheme. What is between the user and the at sign is the password.
-_HOST = r"(?:\[[^\]@]*\]|[^:,@/?\[\]]*)(?::\d*)?"
+# Without an at sign, only digits are a port for sure.
+_HOST = r"(?:\[[^\]@]*\]|[^:,@/?\[\]]*)(?::(?(at)[^,@/?]*|\d*))?"
 _PARTS = re.compile(
     r"(?:(?P<user>[^:@/?]*)(?::[^/?]*)?(?P<at>@))?"
     rf"(?P<place>{_HOST}(?:,{_HOST})*(?:/[^@?]*)?(?:\?(?:\w+=[^&]*(?:&|$))*)?)"

@@ -11,6 +11,7 @@ from flows.warehouse.address import has_password, shown, with_password
     [
         ("postgresql://me:hunter2@host:5432/db", "postgresql://me@host:5432/db"),
         ("postgres://me:hun:ter2@[::1]:5432/db?a=b", "postgres://me@[::1]:5432/db?a=b"),
+        ("postgresql://me:hunter2@host:x/db", "postgresql://me@host:x/db"),
         ("postgresql://me:hunter@2@h1:1,h2:2/db", "postgresql://me@h1:1,h2:2/db"),
         (
             "postgresql://host/db?password=hunter2&sslmode=require",
@@ -23,6 +24,7 @@ from flows.warehouse.address import has_password, shown, with_password
         ("postgresql://me:hunter2?x@host/db", "postgresql://…"),
         ("postgresql://me:1?hunter2@host/db", "postgresql://…"),
         ("postgresql://me:a@b?hunter2@host/db", "postgresql://…"),
+        ("postgresql://me:hunter2/db", "postgresql://…"),
         ("mysql://me:hunter2@host/db", "mysql://…"),
         ("postgressql://me:hunter2@host/db", "postgressql://…"),
         ("http://me:hunter2@host/api", "http://…"),
