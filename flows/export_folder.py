@@ -7,7 +7,8 @@ from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
-from flows.errors import InputError, RunFailedError, of_file
+from flows.errors import RunFailedError
+from flows.folders import check_can_write
 
 FAULT = "cannot export to it"
 
@@ -18,16 +19,8 @@ def check_folder(folder: Path | None) -> None:
     Raises:
         InputError: files cannot be written there.
     """
-    if folder is None:
-        return
-    try:
-        there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
-    except OSError as error:
-        raise of_file(folder, error, FAULT) from None
-    if not there.is_dir():
-        raise InputError(f"{folder}: {FAULT}: {there} is no folder; name a folder")
-    if not os.access(there, os.W_OK | os.X_OK, effective_ids=True):
-        raise InputError(f"{folder}: {FAULT}: you cannot write to {there}")
+    if folder is not None:
+        check_can_write(folder, FAULT)
 
 
 @contextmanager

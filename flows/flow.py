@@ -37,6 +37,7 @@ from flows.record import record
 from flows.report import beside, put_in_place, report_table, write
 from flows.report_process import ReportProcess, report_process
 from flows.run import Run
+from flows.secret_blocks import with_secrets
 from flows.settings import load_settings
 from flows.steps import step
 from flows.table_files import write_files
@@ -188,8 +189,8 @@ def sales_funnel(
                 f"{name}: Prefect stores parameters as they are, and now this password: change it,"
                 " and give the new one by PGPASSWORD or ~/.pgpass"
             )
-    settings = load_settings(
-        source=source, warehouse=warehouse, report=report, export=export, as_of=as_of
+    settings = with_secrets(
+        load_settings(source=source, warehouse=warehouse, report=report, export=export, as_of=as_of)
     )
     os.umask(0o077)  # what it writes is for its owner
     if dry_run:
@@ -211,7 +212,7 @@ def sales_funnel(
             key, put_key_in_place = stack.enter_context(fresh_key(settings))
         else:
             sweep_fresh_key(settings)
-        opened = opened_export(settings.source, key, forgotten, settings.limits)
+        opened = opened_export(settings.source_with_password, key, forgotten, settings.limits)
         tables = stack.enter_context(opened)
         files: Path | None = None
         if settings.export is not None:

@@ -15,7 +15,7 @@ def hold(stack: ExitStack, settings: Settings) -> None:
         InputError: the URL names none, or it cannot be used.
         WarehouseBusyError: another run holds it.
     """
-    warehouse = open_warehouse(settings.warehouse, settings.limits)
+    warehouse = open_warehouse(settings.warehouse_with_password, settings.limits)
     stack.enter_context(warehouse.held())
     stack.callback(_held.clear)
     _held.append(warehouse)

@@ -20,27 +20,40 @@ if __name__ == "__main__":
     atexit.register(gc.freeze)
 
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from contextvars import copy_context
 from typing import Any
 
-import click
+try:
+    import click
 
-from flows import signals
-from flows.errors import InterruptedRunError, RunFailedError, SalesFunnelError
-from flows.export_folder import check_folder
-from flows.holding import hold
-from flows.masking_key import check_can_rotate
-from flows.people import LARGEST_ID, forget
-from flows.report_process import prepare
-from flows.server import TemporaryServer, is_surely_needed
-from flows.settings import load_settings
-from flows.unforeseen import told_in_short
-from flows.warehouse.address import has_password
-from flows.warehouse.export import check_export
-from flows.warehouse.folder import printable
+    from flows import signals
+    from flows.errors import InterruptedRunError, RunFailedError, SalesFunnelError
+    from flows.export_folder import check_folder
+    from flows.holding import hold
+    from flows.looking import show_config, show_findings
+    from flows.masking_key import check_can_rotate
+    from flows.people import LARGEST_ID, forget
+    from flows.report_process import prepare
+    from flows.secret_blocks import with_secrets
+    from flows.server import TemporaryServer, is_surely_needed
+    from flows.settings import Settings, load_settings
+    from flows.unforeseen import told_in_short
+    from flows.warehouse.address import has_password
+    from flows.warehouse.export import check_export
+    from flows.warehouse.folder import printable
+except ImportError as error:
+    from flows.installed import misfits
 
-ACTIONS = ("rotate-key", "forget")
+    if __name__ != "__main__" or (error.name or "").partition(".")[0] == "flows":
+        raise
+    print(f"Error: what is installed does not fit: {error}", file=sys.stderr)
+    with suppress(OSError):  # there is no pyproject.toml beside the code
+        for said, fix in misfits():
+            print(f"  {said}. Fix: {fix}", file=sys.stderr)
+    sys.exit(1)
+
+ACTIONS = ("rotate-key", "forget", "config", "doctor")
 EXAMPLE = """\b
 Example:
   python -m flows.main --source ~/pipedrive_export --warehouse duckdb://sales.duckdb
@@ -50,8 +63,10 @@ Turn a Pipedrive export into marts and an HTML report.
 \b
   rotate-key           the same, under pseudonyms of a new masking key
   forget --user-id N   the same, now and in all later runs without a trace of user N
+  config               print the settings of a run, and where each comes from
+  doctor               look for what would keep a run from succeeding, and say what to do
 
-Every option is also a variable: --source is FUNNEL_SOURCE. See the README for the others.
+Every option is also a variable: --source is FUNNEL_SOURCE. See docs/settings.md for the others.
 
 \b
 Exit codes: 0 done (there can be warnings), 1 failed or stopped by a check, 2 usage or input,
@@ -61,7 +76,7 @@ Exit codes: 0 done (there can be warnings), 1 failed or stopped by a check, 2 us
 
 @click.command(help=EXAMPLE)
 @click.argument(
-    "action", metavar="[rotate-key | forget]", required=False, type=click.Choice(ACTIONS)
+    "action", metavar=f"[{' | '.join(ACTIONS)}]", required=False, type=click.Choice(ACTIONS)
 )
 @click.option(
     "--user-id", type=click.IntRange(0, LARGEST_ID), metavar="N", help="Of the user to forget."
@@ -103,6 +118,10 @@ def command(
         raise click.UsageError("forget and --user-id N go together.")
     if action and dry_run:
         raise click.UsageError(f"{action} does not go with --dry-run.")
+    if action == "config":
+        sys.exit(show_config(as_json, **given))
+    if action == "doctor":
+        sys.exit(show_findings(quiet, as_json, **given))
     for number in signals.STOPPING:  # nothing is there yet to be tidied up
         signal.signal(number, lambda number, _: os._exit(_stopped(number)))
     try:
@@ -141,7 +160,7 @@ def _run(
     if dry_run:
         from flows.plan import plan
 
-        return plan(load_settings(**given))
+        return plan(with_secrets(load_settings(**given)))
     servers = [TemporaryServer(stack)] if is_surely_needed() else []
     prepare(stack)
 
@@ -150,9 +169,8 @@ def _run(
     check_folder(settings.export)
     if action == "rotate-key":
         check_can_rotate(settings)
-    hold(stack, settings)
-    if user_id is not None:
-        forget(settings, user_id)  # whatever becomes of this run, the next one knows
+    if not settings.blocks:  # else Prefect has the password
+        _hold(stack, settings, user_id)
 
     from prefect.settings import (
         PREFECT_API_URL,
@@ -173,6 +191,8 @@ def _run(
         from flows.progress import showing_steps
 
         ready.result()
+    if settings.blocks:
+        _hold(stack, with_secrets(settings), user_id)
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)  # expressions are many small objects, and soon gone
     gc.enable()
@@ -193,6 +213,13 @@ def _run(
         dry_run=False,
         rotate_key=action == "rotate-key",
     )
+
+
+def _hold(stack: ExitStack, settings: Settings, user_id: int | None) -> None:
+    """Hold the warehouse; whatever becomes of this run then, the next one knows who is to go."""
+    hold(stack, settings)
+    if user_id is not None:
+        forget(settings, user_id)
 
 
 def _reach_the_server(servers: list[TemporaryServer]) -> None:

@@ -1,4 +1,4 @@
-"""The key of the pseudonyms: from the environment, or from a file made on the first run."""
+"""The key of the pseudonyms: given as a setting, or in a file made on the first run."""
 
 import contextlib
 import os
@@ -8,7 +8,9 @@ from pathlib import Path
 
 from flows.errors import InputError, RunFailedError, of_file
 from flows.private_file import check_private, write_whole
-from flows.settings import Settings
+from flows.settings import SHORTEST_KEY, Settings, origins
+
+CANNOT_USE = "cannot use the masking key"
 
 
 def masking_key(settings: Settings) -> bytes:
@@ -17,19 +19,42 @@ def masking_key(settings: Settings) -> bytes:
     Raises:
         InputError: the key file cannot be read or made, is empty, or others can read it.
     """
+    key = existing_key(settings)
+    if key is None:
+        file = settings.masking_key_file
+        try:
+            _make(file)
+        except OSError as error:
+            raise of_file(file, error, CANNOT_USE) from None
+        key = _read(file)
+    return key
+
+
+def existing_key(settings: Settings) -> bytes | None:
+    """The key, if there is one yet.
+
+    Raises:
+        InputError: the key file cannot be read, is empty, or others can read it.
+    """
     if settings.masking_key is not None:
         return settings.masking_key.get_secret_value().encode()
     file = settings.masking_key_file
     try:
-        if not file.exists():
-            _make(file)
+        is_there = file.exists()
+    except OSError as error:
+        raise of_file(file, error, CANNOT_USE) from None
+    return _read(file) if is_there else None
+
+
+def _read(file: Path) -> bytes:
+    try:
         check_private(file, "the masking key")
         key = file.read_bytes().strip()
     except OSError as error:
-        raise of_file(file, error, "cannot use the masking key") from None
-    if len(key) < 16:
+        raise of_file(file, error, CANNOT_USE) from None
+    if len(key) < SHORTEST_KEY:
         raise InputError(
-            f"{file}: the masking key is shorter than 16 bytes; restore it, or delete"
+            f"{file}: the masking key is shorter than {SHORTEST_KEY} bytes; restore it, or delete"
             " the file to begin anew with other pseudonyms"
         )
     return key
@@ -39,13 +64,15 @@ def check_can_rotate(settings: Settings) -> None:
     """See whether the key is ours to change.
 
     Raises:
-        InputError: it comes from the environment.
+        InputError: it is given as a setting.
     """
-    if settings.masking_key is not None:
-        raise InputError(
-            "the masking key comes from FUNNEL_MASKING_KEY; change that variable and run again,"
-            " without rotate-key"
-        )
+    block = settings.blocks.get("masking_key")
+    if settings.masking_key is None and block is None:
+        return
+    place = f"the Secret block {block}" if block else origins()["masking_key"]
+    raise InputError(
+        f"the masking key comes from {place}; change it there and run again, without rotate-key"
+    )
 
 
 @contextlib.contextmanager
@@ -57,7 +84,7 @@ def fresh_key(settings: Settings) -> Iterator[tuple[bytes, Callable[[], None]]]:
     publishing and that moment, and then the next run makes the warehouse with the old key again.
 
     Raises:
-        InputError: the key comes from the environment, or the file cannot be written.
+        InputError: the key is given as a setting, or the file cannot be written.
     """
     check_can_rotate(settings)
     file = settings.masking_key_file.resolve()

@@ -26,7 +26,8 @@ def plan(settings: Settings) -> dict[str, Any]:
     """
     read_funnel()
     check_folder(settings.export)
-    with opened_export(settings.source, key=secrets.token_bytes(32)) as export:  # reads no value
+    source, key = settings.source_with_password, secrets.token_bytes(32)  # no value is read
+    with opened_export(source, key) as export:
         tables = [_of_table(name, export.get(name)) for name in SOURCES]
     return {
         "status": "dry run",

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from flows.build import build
 from flows.dictionary import document
 from flows.ingest import ingest
+from flows.people import fingerprint as people_fingerprint
 from flows.record import record
 from flows.run import Run
 from flows.settings import load_settings
@@ -34,6 +35,7 @@ def publish_run(
         warehouse.run(),
     ):
         run = Run(run_id, settings, warehouse, export)
+        run.people_fingerprint = people_fingerprint(KEY, forgotten=())
         with warehouse.masking(KEY):
             for name, table in RAW_TABLES.items():
                 if table.name not in export:

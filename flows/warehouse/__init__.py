@@ -32,6 +32,15 @@ class Warehouse(Protocol):
     def held(self) -> AbstractContextManager[None]:
         """Keep other runs away; raises WarehouseBusyError if one is there."""
 
+    def looking(self) -> AbstractContextManager[str]:
+        """Look at the warehouse in place of holding it, and change nothing; gives what it is.
+
+        Raises what `held` and `run` would. In the meantime `kept` and `knows_zone` can be asked.
+        """
+
+    def knows_zone(self, name: str) -> bool:
+        """Whether months can be cut in a time zone; to be asked while looking."""
+
     def run(self) -> AbstractContextManager[None]:
         """Work on the warehouse that is held; what is not published is gone at the end."""
 

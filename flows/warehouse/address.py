@@ -1,9 +1,21 @@
 """URLs of databases; no password in them is ever shown."""
 
-from urllib.parse import parse_qsl
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, quote, unquote
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
 
 SCHEMES = ("postgresql", "postgres")
 SECRETS = ("password", "sslpassword")
+# Of a URL, behind its scheme. What is between the user and the at sign is the password.
+# Without an at sign, only digits are a port for sure.
+_HOST = r"(?:\[[^\]@]*\]|[^:,@/?\[\]]*)(?::(?(at)[^,@/?]*|\d*))?"
+_PARTS = re.compile(
+    r"(?:(?P<user>[^:@/?]*)(?::[^/?]*)?(?P<at>@))?"
+    rf"(?P<place>{_HOST}(?:,{_HOST})*(?:/[^@?]*)?(?:\?(?:\w+=[^&]*(?:&|$))*)?)"
+)
 
 
 def is_postgres(url: str) -> bool:
@@ -13,18 +25,30 @@ def is_postgres(url: str) -> bool:
 
 def has_password(url: str) -> bool:
     """Whether the URL holds a secret."""
-    return is_postgres(url) and shown(url) != url
+    return shown(url) != url
 
 
 def shown(url: str) -> str:
-    """The URL as it may be printed and stored: without its passwords."""
-    if not is_postgres(url):
+    """The URL as it may be printed and stored: without its passwords.
+
+    Of one that cannot be taken apart for sure, nothing but its scheme is shown: in
+    `postgresql://me:pass/word@host`, the password looks like a port and a database.
+    """
+    scheme, found, rest = url.partition("://")
+    if not found or scheme.lower() == "duckdb" or (not is_postgres(url) and "@" not in rest):
         return url
-    place, mark, query = _without(url, *SECRETS).partition("?")
-    scheme, _, rest = place.partition("://")
-    host, slash, database = rest.partition("/")
-    user, at, host = host.rpartition("@")
-    return f"{scheme}://{user.partition(':')[0]}{at}{host}{slash}{database}{mark}{query}"
+    parts = _PARTS.fullmatch(_without(rest, *SECRETS)) if is_postgres(url) else None
+    return f"{scheme}://" + (
+        "".join(filter(None, parts.group("user", "at", "place"))) if parts else "…"
+    )
+
+
+def with_password(url: str, password: "SecretStr | None") -> str:
+    """The URL of a PostgreSQL database with the password of its user; any other as it is."""
+    if password is None or not is_postgres(url):
+        return url
+    mark = "&" if "?" in url else "?"
+    return f"{url}{mark}password={quote(password.get_secret_value(), safe='')}"
 
 
 def schema_of(url: str, default: str) -> tuple[str, str]:
@@ -36,5 +60,7 @@ def schema_of(url: str, default: str) -> tuple[str, str]:
 def _without(url: str, *names: str) -> str:
     """The URL without these parts of its query."""
     place, _, query = url.partition("?")
-    kept = [part for part in query.split("&") if part.partition("=")[0].lower() not in names]
+    kept = [
+        part for part in query.split("&") if unquote(part.partition("=")[0]).lower() not in names
+    ]
     return "?".join([place, "&".join(kept)] if any(kept) else [place])

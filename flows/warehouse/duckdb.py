@@ -5,7 +5,6 @@ A run works in a file of its own beside the warehouse: a copy, so that the histo
 warehouse, so a reader has the whole old file or the whole new one, whenever the run is killed.
 """
 
-import os
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -19,15 +18,16 @@ from ibis.backends.duckdb import Backend
 from transforms.sources import Source
 
 import duckdb
-from flows.errors import InputError, RunFailedError, SalesFunnelError
+from flows.errors import RunFailedError, SalesFunnelError
+from flows.folders import check_can_write
 from flows.warehouse import KEPT_SCHEMA, SCHEMAS, Entry, reader
 from flows.warehouse.faults import told_in_short
-from flows.warehouse.file import Lock, fold_in_log, held, replace, state
+from flows.warehouse.file import Lock, check_file, check_free, fold_in_log, held, replace, state
 from flows.warehouse.folder import ExportFile
 from flows.warehouse.landing import Landed
 from flows.warehouse.limits import USUAL, Limits, keep_within
 from flows.warehouse.masking import masking_with
-from flows.warehouse.rows import read, read_one, table_of
+from flows.warehouse.rows import read, read_one, read_scalar, table_of
 from flows.warehouse.writing import write_files
 
 SETTINGS = (
@@ -65,6 +65,32 @@ class DuckDBWarehouse:
             yield
 
     @contextmanager
+    def looking(self) -> Iterator[str]:
+        """Look at the file, or at none if it is not there yet.
+
+        Raises:
+            WarehouseBusyError: another run holds it, or another process writes to it.
+            InputError: the path cannot be used.
+        """
+        with told_in_short(self.path):
+            check_can_write(self.path.parent, "cannot make the warehouse")
+            check_file(self.path)
+            check_free(self.path)
+            if self.path.exists():
+                self.backend = ibis.duckdb.connect(self.path, read_only=True, temp_directory="")
+            else:
+                self.backend = ibis.duckdb.connect()
+        try:
+            yield f"DuckDB {duckdb.__version__}" + ("" if self.path.exists() else ", not there yet")
+        finally:
+            self.backend.disconnect()
+
+    def knows_zone(self, name: str) -> bool:
+        """Whether months can be cut in a time zone."""
+        zones = self.backend.sql("FROM pg_timezone_names()")
+        return bool(read_scalar((zones.name == name).any()))
+
+    @contextmanager
     def run(self) -> Iterator[None]:
         """Work on a copy of the warehouse, which is held; what is not published is gone at the end.
 
@@ -75,11 +101,8 @@ class DuckDBWarehouse:
         try:
             with told_in_short(self.path):
                 self._remove_building()  # of a run that was killed
-                if self.path.is_dir():
-                    raise InputError(f"{self.path}: is a folder; name a file")
+                check_file(self.path)
                 if self.path.exists():
-                    if not os.access(self.path, os.W_OK, effective_ids=True):
-                        raise InputError(f"{self.path}: is read-only; let yourself write to it")
                     fold_in_log(self.path)
                     shutil.copyfile(self.path, self._building)
                 self._before = state(self.path)

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from flows.errors import InputError
 from flows.warehouse.address import is_postgres, schema_of
 from flows.warehouse.folder import ExportFile, find_export
 from flows.warehouse.limits import USUAL, Limits
@@ -35,7 +36,7 @@ def check_export(source: str) -> None:
         InputError: the folder or one of its files is not what it must be.
     """
     if not is_database(source):
-        find_export(Path(source))
+        find_export(_folder(source))
 
 
 def is_database(source: str) -> bool:
@@ -59,7 +60,7 @@ def opened_export(
         InputError: the source cannot be read, or lacks a table or a column.
     """
     if not is_database(source):
-        yield find_export(Path(source))
+        yield find_export(_folder(source))
         return
     # Imported when needed: each engine takes its time.
     from flows.warehouse.tables import find_tables
@@ -76,3 +77,12 @@ def opened_export(
         opened = opened_duckdb(url, key, forgotten, limits)
     with opened as database:
         yield find_tables(database, schema)
+
+
+def _folder(source: str) -> Path:
+    if "://" in source:  # not quoted: there can be a password in it
+        raise InputError(
+            "the source must be a folder, or be written as duckdb://PATH?schema=NAME or"
+            " postgresql://USER@HOST:PORT/DATABASE?schema=NAME"
+        )
+    return Path(source)

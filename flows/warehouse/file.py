@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 import duckdb
-from flows.errors import RunFailedError, WarehouseBusyError
+from flows.errors import InputError, RunFailedError, WarehouseBusyError
 from flows.warehouse.faults import told_in_short
 
 
@@ -63,21 +63,58 @@ def held(path: Path) -> Iterator[Lock]:
     """Hold the file for one run; the system lets go of it whenever the process ends."""
     with told_in_short(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock_file = path.with_name(f".{path.name}.lock")
-        handle = os.open(lock_file, os.O_RDWR | os.O_CREAT, 0o600)
+        handle = os.open(_lock_of(path), os.O_RDWR | os.O_CREAT, 0o600)
     with open(handle, encoding="utf-8", errors="replace") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise WarehouseBusyError(
-                f"{path}: another run holds the warehouse ({file.readline().strip()});"
-                " try again later"
-            ) from None
+            raise _busy(path, file.readline().strip()) from None
         lock = Lock(path, file)
         try:
             yield lock
         finally:
             lock.let_go()
+
+
+def check_file(path: Path) -> None:
+    """See whether a file is there that can be replaced, or none.
+
+    Raises:
+        InputError: it is a folder, or must only be read.
+    """
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; name a file")
+    if path.exists() and not os.access(path, os.W_OK, effective_ids=True):
+        raise InputError(f"{path}: is read-only; let yourself write to it")
+
+
+def check_free(path: Path) -> None:
+    """See, without holding it, whether anybody else holds the file.
+
+    Raises:
+        WarehouseBusyError: another run does.
+    """
+    lock_file = _lock_of(path)
+    if not lock_file.exists():
+        return
+    with lock_file.open(encoding="utf-8", errors="replace") as file:
+        holder = file.readline().strip()
+        if not holder:  # whoever did has let go of it
+            return
+        try:  # who was killed could not
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _busy(path, holder) from None
+
+
+def _lock_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}.lock")
+
+
+def _busy(path: Path, holder: str) -> WarehouseBusyError:
+    return WarehouseBusyError(
+        f"{path}: another run holds the warehouse ({holder}); try again later"
+    )
 
 
 def fold_in_log(path: Path) -> None:

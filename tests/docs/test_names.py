@@ -104,6 +104,14 @@ def test_code_that_contributors_are_told_of_exists():
     assert gone == set()
 
 
+def test_pages_and_sections_that_the_code_leads_to_exist():
+    pages = set(re.findall(r"\b([\w-]+\.md)\b", code()))
+    sections = {each.lower() for each in re.findall(r"\bREADME, (\w[\w ]+)", code())}
+    assert pages - {page.name for page in PAGES} == set()
+    assert "your own export" in sections
+    assert {each.replace(" ", "-") for each in sections} - anchors(README) == set()
+
+
 def test_folders_and_files_of_the_layout_exist():
     [layout] = blocks(README, "")
     folder = ROOT

@@ -168,6 +168,6 @@ def test_a_key_of_the_environment_is_not_ours_to_change(sandbox):
     done: CompletedProcess[str] = sandbox.run("rotate-key", masking_key="0123456789abcdef")
     assert done.returncode == 2
     assert done.stderr == (
-        "Error: the masking key comes from FUNNEL_MASKING_KEY; change that variable and run again,"
-        " without rotate-key\n"
+        "Error: the masking key comes from the variable FUNNEL_MASKING_KEY; change it there and run"
+        " again, without rotate-key\n"
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from flows.errors import InputError
-from flows.settings import load_settings
+from flows.settings import load_settings, origins, usable_settings, variable
 
 
 @pytest.fixture(autouse=True)
@@ -39,10 +39,16 @@ def test_the_defaults():
         "min_deals_per_rep": 1,
         "keep_reports": 20,
         "masking_key": None,
+        "masking_key_block": None,
         "masking_key_file": Path(".masking_key"),
         "forgotten_users_file": Path(".forgotten_users"),
         "memory_limit": None,
         "temp_limit": None,
+        "warehouse_password": None,
+        "warehouse_password_block": None,
+        "source_password": None,
+        "source_password_block": None,
+        "secrets_dir": None,
     }
 
 
@@ -142,3 +148,128 @@ def test_an_error_is_one_line():
 @pytest.mark.parametrize("name", ["timezone", "source_timezone", "max_rejected_pct", "masking_key"])
 def test_an_option_that_does_not_exist_is_not_named(name):
     assert f"--{name.replace('_', '-')}" not in complaint(**{name: "x"})
+
+
+# Secrets
+
+SECRET = "hunter2-hunter2-hunter2"
+
+
+@pytest.fixture
+def secrets(tmp_path, monkeypatch) -> Path:
+    """A folder of secrets, in use."""
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    monkeypatch.setenv("FUNNEL_SECRETS_DIR", str(folder))
+    return folder
+
+
+def test_a_secret_can_be_a_file(secrets):
+    (secrets / "funnel_masking_key").write_text(f"{SECRET}\n")
+    (secrets / "funnel_warehouse").write_text(f"postgresql://me:{SECRET}@host/db\n")
+    settings = load_settings()
+    assert settings.masking_key.get_secret_value() == SECRET
+    assert settings.warehouse == f"postgresql://me:{SECRET}@host/db"
+
+
+def test_a_variable_comes_before_a_file_and_an_option_before_both(secrets, monkeypatch):
+    (secrets / "funnel_source").write_text("of the file")
+    assert load_settings().source == "of the file"
+    monkeypatch.setenv("FUNNEL_SOURCE", "of the environment")
+    assert load_settings().source == "of the environment"
+    assert load_settings(source="given").source == "given"
+
+
+def test_where_a_setting_comes_from_is_known(secrets, monkeypatch):
+    monkeypatch.setenv("FUNNEL_TIMEZONE", "Europe/Berlin")
+    (secrets / "funnel_masking_key").write_text(SECRET)
+    assert origins(source="given", report=None) == {
+        "source": "the option --source",
+        "timezone": "the variable FUNNEL_TIMEZONE",
+        "secrets_dir": "the variable FUNNEL_SECRETS_DIR",
+        "masking_key": f"the file {secrets}/funnel_masking_key",
+    }
+
+
+def test_a_folder_of_secrets_that_is_not_there_is_told(secrets):
+    secrets.rmdir()
+    assert complaint() == f'FUNNEL_SECRETS_DIR: directory "{secrets}" does not exist'
+
+
+@pytest.mark.parametrize("kind", ["a folder", "a link out of it", "no text", "unreadable"])
+def test_a_secret_that_would_be_passed_over_is_told(secrets, tmp_path, request, kind):
+    file, elsewhere = secrets / "funnel_masking_key", tmp_path / "elsewhere"
+    elsewhere.write_text(SECRET)
+    if kind == "a folder":
+        file.mkdir()
+    elif kind == "a link out of it":
+        file.symlink_to(elsewhere)
+    else:
+        file.write_bytes(b"hunter2 \xff" if kind == "no text" else SECRET.encode())
+    if kind == "unreadable":
+        secrets.chmod(0o700)
+        request.getfixturevalue("without_privileges")
+    said = complaint()
+    assert said.startswith("FUNNEL_SECRETS_DIR: ")
+    assert "hunter2" not in said
+
+
+def test_an_empty_variable_names_no_folder_of_secrets(monkeypatch):
+    monkeypatch.setenv("FUNNEL_SECRETS_DIR", "")
+    assert load_settings().secrets_dir is None
+
+
+@pytest.mark.parametrize(
+    ("given", "about"),
+    [
+        ({"masking_key": SECRET, "masking_key_block": "b"}, "masking_key_block"),
+        (
+            {"warehouse_password": SECRET, "warehouse_password_block": "b"},
+            "warehouse_password_block",
+        ),
+        (
+            {"warehouse": f"postgresql://u:{SECRET}@h/d", "warehouse_password": SECRET},
+            "warehouse_password",
+        ),
+        (
+            {"source": f"postgresql://u@h/d?password={SECRET}", "source_password_block": "b"},
+            "source_password_block",
+        ),
+    ],
+)
+def test_a_secret_that_is_given_twice_is_refused(given, about):
+    said = complaint(**given)
+    assert said.startswith(f"{variable(about)}: ")
+    assert said.endswith("keep one of them")
+    assert SECRET not in said
+
+
+def test_a_password_is_for_its_own_server_and_in_no_text():
+    settings = load_settings(
+        source="postgresql://me@source/db?schema=raw",
+        warehouse="postgresql://me@host/db",
+        warehouse_password=SECRET,
+    )
+    assert settings.warehouse_with_password == f"postgresql://me@host/db?password={SECRET}"
+    assert settings.source_with_password == settings.source
+    assert not any(SECRET in text for text in (repr(settings), settings.model_dump_json()))
+
+
+def test_the_password_of_a_server_is_not_asked_of_a_block_where_there_is_none():
+    blocks = {
+        "warehouse_password_block": "w",
+        "source_password_block": "s",
+        "masking_key_block": "k",
+    }
+    assert load_settings(**blocks).blocks == {"masking_key": "k"}
+    with_server = load_settings(**blocks, warehouse="postgresql://me@host/db")
+    assert with_server.blocks == {"masking_key": "k", "warehouse_password": "w"}
+
+
+def test_settings_that_are_wrong_have_their_defaults_where_the_others_can_be_used(monkeypatch):
+    monkeypatch.setenv("FUNNEL_TIMEZONE", "Mars/Base")
+    monkeypatch.setenv("FUNNEL_MASKING_KEY", "short")
+    settings, wrong = usable_settings(source="given", keep_reports="many")
+    assert {*wrong} == {"timezone", "masking_key", "keep_reports"}
+    assert (settings.source, settings.timezone, settings.masking_key) == ("given", "UTC", None)
+    assert "short" not in " ".join(wrong.values()).split()

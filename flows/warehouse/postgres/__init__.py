@@ -21,6 +21,7 @@ from ibis.backends.duckdb import Backend as DuckDB
 from ibis.backends.postgres import Backend
 from ibis.backends.sql.datatypes import PostgresType
 from psycopg2.extensions import connection as Session
+from transforms.graph import load_models
 from transforms.sources import Source
 
 from flows.warehouse import KEPT_SCHEMA, SCHEMAS, Entry, reader
@@ -32,6 +33,7 @@ from flows.warehouse.masking import masking_with
 from flows.warehouse.postgres.copying import copied, copy_over
 from flows.warehouse.postgres.entries import change_entry, keep_entry, unpublished
 from flows.warehouse.postgres.faults import told_in_short
+from flows.warehouse.postgres.looking import check_can_work
 from flows.warehouse.postgres.publishing import (
     ASIDE,
     BUILDING,
@@ -42,7 +44,7 @@ from flows.warehouse.postgres.publishing import (
 )
 from flows.warehouse.postgres.questions import Ask, answering
 from flows.warehouse.postgres.server import connect, connect_ibis, held
-from flows.warehouse.rows import table_of
+from flows.warehouse.rows import read_scalar, table_of
 from flows.warehouse.writing import write_files
 
 DIALECT = "postgres"
@@ -82,6 +84,27 @@ class PostgresWarehouse:
             held(self._session, self.name),
         ):
             yield
+
+    @contextmanager
+    def looking(self) -> Iterator[str]:
+        """Look at the database.
+
+        Raises:
+            WarehouseBusyError: another run holds it.
+            InputError: the server cannot be reached, or does not let us work.
+        """
+        with (
+            closing(connect(self.url)) as session,
+            told_in_short(self.name),
+            connect_ibis(self.url) as self.backend,
+        ):
+            check_can_work(session, self.name, SCHEMAS, load_models())
+            yield f"PostgreSQL {session.info.parameter_status('server_version')}"
+
+    def knows_zone(self, name: str) -> bool:
+        """Whether months can be cut in a time zone."""
+        zones = self.backend.table("pg_timezone_names", database="pg_catalog")
+        return bool(read_scalar((zones.name == name).any()))
 
     @contextmanager
     def run(self) -> Iterator[None]:

@@ -120,26 +120,44 @@ def held(session: Session, name: str) -> Iterator[None]:
     with session.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", (LOCK,))
         if cursor.fetchone() != (True,):
-            cursor.execute(
-                """
-                SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid)
-                WHERE locktype = 'advisory' AND granted AND objsubid = 1
-                  AND classid = %s AND objid = %s
-                  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-                """,
-                (LOCK >> 32, LOCK & 0xFFFFFFFF),
-            )
-            [holder] = cursor.fetchone() or ("it has just ended",)
-            raise WarehouseBusyError(
-                f"{name}: another run holds the warehouse ({holder.removeprefix('sales-funnel ')});"
-                " try again later"
-            )
+            raise _busy(name, _holder(session) or "it has just ended")
     try:
         yield
     finally:
         # The server takes a moment to notice that a session is closed; the next run need not wait.
         with suppress(psycopg2.Error), session.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_unlock(%s)", (LOCK,))
+
+
+def check_free(session: Session, name: str) -> None:
+    """See, without holding it, whether anybody holds the database.
+
+    Raises:
+        WarehouseBusyError: another run does; says which, and since when.
+    """
+    if holder := _holder(session):
+        raise _busy(name, holder)
+
+
+def _holder(session: Session) -> str | None:
+    with session.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid)
+            WHERE locktype = 'advisory' AND granted AND objsubid = 1
+              AND classid = %s AND objid = %s
+              AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            """,
+            (LOCK >> 32, LOCK & 0xFFFFFFFF),
+        )
+        found = cursor.fetchone()
+    return str(found[0]).removeprefix("sales-funnel ") if found else None
+
+
+def _busy(name: str, holder: str) -> WarehouseBusyError:
+    return WarehouseBusyError(
+        f"{name}: another run holds the warehouse ({holder}); try again later"
+    )
 
 
 def _opened(

@@ -1,0 +1,37 @@
+"""What a run relies on beside its settings: versions, the funnel, and the data of time zones."""
+
+import platform
+from collections.abc import Iterator
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from flows.doctor.finding import Told, ok, problem, warning
+from flows.installed import PROJECT, misfits
+from flows.run import read_funnel
+from flows.settings import Settings
+
+
+def versions(_: Settings) -> Iterator[Told]:
+    """Python and the packages are within their bounds."""
+    try:
+        found = [problem(said, fix) for said, fix in misfits()]
+    except OSError:
+        yield warning(f"{PROJECT}: is not there, so no version is compared", "put it there")
+        return
+    yield from found or [ok(f"Python {platform.python_version()}, packages within their bounds")]
+
+
+def funnel(_: Settings) -> Iterator[Told]:
+    """funnel.toml is what it must be."""
+    yield ok(f"funnel.toml: {len(read_funnel().steps)} steps")
+
+
+def time_zones(_: Settings) -> Iterator[Told]:
+    """There are data of time zones; a zone that is not known is told with the settings."""
+    try:
+        ZoneInfo("Europe/Berlin")
+    except ZoneInfoNotFoundError:
+        yield warning(
+            "there are no data of time zones, so UTC is the only one", "pip install tzdata"
+        )
+    else:
+        yield ok("the data of time zones are there")

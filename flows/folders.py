@@ -1,0 +1,31 @@
+"""Folders to write to: whether one can, seen without writing."""
+
+import os
+from pathlib import Path
+
+from flows.errors import InputError, of_file
+
+
+def nearest(folder: Path) -> Path:
+    """The folder, or the first one above it that is there."""
+    return next(each for each in (folder, *folder.absolute().parents) if each.exists())
+
+
+def check_can_write(folder: Path, fault: str) -> None:
+    """See to what can be seen at once, before anything is begun.
+
+    Args:
+        folder: where files are to go; it need not be there yet.
+        fault: what to call it if they cannot.
+
+    Raises:
+        InputError: files cannot be written there.
+    """
+    try:
+        there = nearest(folder)
+    except OSError as error:
+        raise of_file(folder, error, fault) from None
+    if not there.is_dir():
+        raise InputError(f"{folder}: {fault}: {there} is no folder; name a folder")
+    if not os.access(there, os.W_OK | os.X_OK, effective_ids=True):
+        raise InputError(f"{folder}: {fault}: you cannot write to {there}")

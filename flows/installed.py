@@ -1,0 +1,41 @@
+"""Python and the packages that are installed, against the bounds of pyproject.toml.
+
+Newer releases than these resolve together and then break (CONTRIBUTING.md). This module is there
+for when nothing else can be imported: keep it to the standard library.
+"""
+
+import platform
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+PROJECT = Path(__file__).parent.parent / "pyproject.toml"
+
+
+def misfits() -> Iterator[tuple[str, str]]:
+    """What is not as pyproject.toml wants it, and the command that mends it.
+
+    Raises:
+        OSError: there is no such file.
+    """
+    project = tomllib.loads(PROJECT.read_text())["project"]
+    try:
+        from packaging.requirements import Requirement
+        from packaging.specifiers import SpecifierSet
+    except ImportError:
+        yield "nothing is installed for this Python", "make run, and then use .venv/bin/python"
+        return
+    bounds, python = project["requires-python"], platform.python_version()
+    if not SpecifierSet(bounds).contains(python, prereleases=True):
+        yield f"this is Python {python}, and {bounds} is needed", "make clean run PYTHON=python3.12"
+    for text in project["dependencies"]:
+        needed = Requirement(text)
+        fix = f"python -m pip install '{needed}'"
+        try:
+            found = version(needed.name)
+        except PackageNotFoundError:
+            yield f"{needed.name} is not installed", fix
+            continue
+        if not needed.specifier.contains(found, prereleases=True):
+            yield f"{needed.name} {found} is installed, and {needed.specifier} is needed", fix

@@ -1,0 +1,52 @@
+"""How settings are written: what is said of a value that is not, without repeating it."""
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BeforeValidator, ByteSize
+
+
+def _known_zone(name: str) -> str:
+    try:
+        if name != "UTC":  # known to everybody, also where there are no data of time zones
+            ZoneInfo(name)
+    except (OSError, ValueError, KeyError):
+        raise ValueError("not a time zone; write it like Europe/Berlin") from None
+    return name
+
+
+def _written_out(moment: object) -> object:
+    """Pydantic would take a plain number for seconds since 1970."""
+    if isinstance(moment, str) and not re.match(r"\d{4}-\d{2}-\d{2}", moment):
+        raise ValueError("not a time; write it like 2024-06-30 or 2024-06-30T12:00:00+02:00")
+    return moment
+
+
+def _with_a_unit(size: object) -> object:
+    if isinstance(size, str) and not re.fullmatch(r"[0-9]+([.][0-9]+)?\s*[KMGT]i?B", size, re.I):
+        raise ValueError("not a size; write it like 2GB")
+    return size
+
+
+def _in_utc(moment: datetime | None) -> datetime | None:
+    """Without its offset, as the warehouse has it; a moment without an offset is UTC."""
+    if moment is None or moment.tzinfo is None:
+        return moment
+    try:
+        return moment.astimezone(UTC).replace(tzinfo=None)
+    except OverflowError:
+        raise ValueError("out of range") from None
+
+
+def _none_if_empty(folder: object) -> object:
+    """An empty variable would name the folder in which the run is."""
+    return folder or None
+
+
+TimeZone = Annotated[str, AfterValidator(_known_zone)]
+Moment = Annotated[datetime | None, BeforeValidator(_written_out), AfterValidator(_in_utc)]
+Size = Annotated[ByteSize | None, BeforeValidator(_with_a_unit)]
+Folder = Annotated[Path | None, BeforeValidator(_none_if_empty)]
