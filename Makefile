@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check bench lock clean
+.PHONY: run test check docs bench lock clean
 
 run: .venv/run
 	$(BIN)/python -m flows.main
@@ -15,6 +15,12 @@ check: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# What the docs have from the code; a test fails where it is not what this writes.
+docs: .venv/dev
+	$(BIN)/python -m flows.tables_page
+	$(BIN)/python -m flows.settings_page
+	$(BIN)/python -m tests.flows.faults
 
 bench: .venv/dev
 	$(BIN)/python -m tests.benchmarks.bench command

@@ -19,6 +19,7 @@ from transforms.sources import RAW_TABLES
 
 from flows import signals
 from flows.build import build
+from flows.dictionary import document
 from flows.errors import InputError, WarehouseBusyError
 from flows.export_folder import check_folder, place_for_files, put_files_in_place
 from flows.history import score_history
@@ -32,7 +33,7 @@ from flows.monitoring import cancelled, run_name, show_outcome, show_plan
 from flows.people import are_others_than_before, forgotten_users
 from flows.people import fingerprint as people_fingerprint
 from flows.plan import plan
-from flows.record import document, record
+from flows.record import record
 from flows.report import beside, put_in_place, report_table, write
 from flows.report_process import ReportProcess, report_process
 from flows.run import Run
@@ -104,7 +105,7 @@ def record_run(run: Run, status: str) -> dict[str, pa.Table]:
         source = fingerprint(run.files)
         history = score_history(run, source)
         found = record(run, status, source)
-        document(run)
+        found |= document(run)
         scores = run.tables["scores"].order_by("table_name", "measure")
         return found | {"scores": read(scores), "score_history": history}
 

@@ -1,6 +1,6 @@
 """Python and the packages that are installed, against the bounds of pyproject.toml.
 
-Newer releases than these resolve together and then break (README, "Versions"). This module is there
+Newer releases than these resolve together and then break (CONTRIBUTING.md). This module is there
 for when nothing else can be imported: keep it to the standard library.
 """
 

@@ -2,12 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import partial
 
 import ibis
 import pyarrow as pa
 from ibis import Table
-from transforms.graph import Model
 
 from flows.run import Run, now
 from flows.version import code_version
@@ -31,13 +29,13 @@ class RecordTable:
 
 COUNTS = ("rows_read", "rows_loaded", "checks", "warnings")
 _TEXT, _COUNT, _TIME = "string", "int64", "timestamp(6)"
-_RUN_ID = (_TEXT, "the run; with a Prefect server, the id of its flow run")
+RUN_ID = (_TEXT, "the run; with a Prefect server, the id of its flow run")
 
 RECORDS = {
     "runs": RecordTable(
         "One row per run; of one that was not published, as soon as a later run gets so far.",
         {
-            "run_id": _RUN_ID,
+            "run_id": RUN_ID,
             "started_at": (_TIME, "when it started, UTC"),
             "finished_at": (_TIME, "when it was ready to be published, or failed, UTC"),
             "status": (
@@ -65,7 +63,7 @@ RECORDS = {
     "reconciliation": RecordTable(
         "One row per run and table of the export; rows_read is the sum of the other counts.",
         {
-            "run_id": _RUN_ID,
+            "run_id": RUN_ID,
             "table_name": (_TEXT, "table of the export"),
             "rows_read": (_COUNT, "rows of the file"),
             "rows_loaded": (_COUNT, "rows that were loaded"),
@@ -79,7 +77,7 @@ RECORDS = {
     "rejected_rows": RecordTable(
         "One row per run and fault of a rejected row; never the value.",
         {
-            "run_id": _RUN_ID,
+            "run_id": RUN_ID,
             "table_name": (_TEXT, "table of the export"),
             "line": (_COUNT, "line of the file where the row begins; of a Parquet file, the row"),
             "column_name": (_TEXT, "the column at fault; null if it is the whole line"),
@@ -89,7 +87,7 @@ RECORDS = {
     "check_results": RecordTable(
         "One row per run and check, passed or not.",
         {
-            "run_id": _RUN_ID,
+            "run_id": RUN_ID,
             "model": (_TEXT, "the table that was checked"),
             "check_name": (_TEXT, "the rule"),
             "severity": (_TEXT, "error: stops publication; warn: is shown"),
@@ -184,50 +182,3 @@ def earlier_runs(warehouse: Warehouse) -> Table | None:
     types = RECORDS["runs"].types
     missing = {name: ibis.null(types[name]) for name in types if name not in runs.columns}
     return runs.mutate(**missing) if missing else runs
-
-
-def document(run: Run) -> None:
-    """Say in the warehouse what every table and column means: as comments, and as two tables."""
-    dictionary: list[dict[str, str]] = []
-    documented = [*map(partial(_of_model, run), run.models.values()), *map(_of_record, RECORDS)]
-    for schema, name, grain, columns in documented:
-        dictionary += [
-            {
-                "schema_name": schema,
-                "table_name": name,
-                "column_name": column,
-                "column_type": dtype,
-                "grain": grain,
-                "description": said,
-            }
-            for column, (dtype, said) in columns.items()
-        ]
-    lineage = [
-        {"table_name": model.name, "upstream_table": upstream}
-        for model in run.models.values()
-        for upstream in model.upstream
-    ]
-    for name, rows in (("data_dictionary", dictionary), ("lineage", lineage)):
-        made = run.warehouse.table_of(rows, RECORDS[name].types)
-        run.warehouse.build("quality", name, made)
-    for schema, name, grain, columns in documented:
-        said = {column: text for column, (_, text) in columns.items()}
-        run.warehouse.comment(schema, name, grain, said)
-
-
-# A table as it is documented: its schema, name and grain, and its columns with type and meaning.
-Documented = tuple[str, str, str, dict[str, tuple[str, str]]]
-
-
-def _of_model(run: Run, model: Model) -> Documented:
-    columns = {
-        column: (dtype, model.describe(column))
-        for column, dtype in model.columns(run.given).items()
-    }
-    if model.schema == "quality":
-        columns = {"run_id": ("string", _RUN_ID[1])} | columns
-    return model.schema, model.name, model.grain, columns
-
-
-def _of_record(name: str) -> Documented:
-    return "quality", name, RECORDS[name].grain, dict(RECORDS[name].columns)

@@ -78,13 +78,15 @@ class Run:
         """The rules about a table of the export as it was read: staging does not show all of it."""
         file, landed = self.files[name], self.landed[name]
         unknown, known = len(file.ignored), len(file.places)
-        found = [
-            ("columns_are_known", unknown, unknown + known),
-            ("has_rows", int(landed.rows_read == 0), 1),
+        counts = (
+            (unknown, unknown + known),
+            (int(landed.rows_read == 0), 1),
+            (landed.rows_outdone, landed.rows_loaded),
+        )
+        return [
+            CheckResult(f"raw_{name}", rule, "warn", *counted)
+            for rule, counted in zip(file.source.checks, counts, strict=False)
         ]
-        if file.source.lookup:
-            found.append((f"unique({file.source.key})", landed.rows_outdone, landed.rows_loaded))
-        return [CheckResult(f"raw_{name}", rule, "warn", *counts) for rule, *counts in found]
 
     @property
     def failed_checks(self) -> list[CheckResult]:

@@ -18,7 +18,7 @@ import pyarrow
 from pandas import DataFrame, Int64Dtype, Series, Timestamp, isna
 from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_dtype
 
-from reports import charts, quality, runs, text
+from reports import charts, lineage, quality, runs, text
 from reports.drawing import Chart, Drawing
 from reports.findings import MOST, findings
 from reports.latest import SPARK_HEIGHT, intake_end, latest_month
@@ -121,6 +121,7 @@ def page(drawn: Drawn, tables: Mapping[str, DataFrame], run: Mapping[str, str | 
         intake_end=intake_end(tables),
         key=tables["rep_key_figures"].reindex([0]).iloc[0],
         latest=latest,
+        lineage=lineage.picture(tables["data_dictionary"], tables["lineage"]),
         leads={finding.target: finding.text for finding in reversed(found)},
         links=quality.deal_links(tables["scores"]).to_dict("records"),
         mixes={category: mix for category, mix in held.items() if category not in OUTSIDE},
@@ -135,6 +136,7 @@ def page(drawn: Drawn, tables: Mapping[str, DataFrame], run: Mapping[str, str | 
         spark_height=SPARK_HEIGHT,
         outside={category: mix for category, mix in held.items() if category in OUTSIDE},
         statuses=checks["status"].value_counts().to_dict(),
+        tables=lineage.in_words(tables),
     )
 
 

@@ -5,9 +5,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from flows.build import build
+from flows.dictionary import document
 from flows.ingest import ingest
 from flows.people import fingerprint as people_fingerprint
-from flows.record import document, record
+from flows.record import record
 from flows.run import Run
 from flows.settings import load_settings
 from flows.warehouse import Warehouse

@@ -56,6 +56,11 @@ class Column:
     required: bool = False
     optional: bool = False
 
+    @property
+    def raw(self) -> dict[str, str]:
+        """What it is in the raw table: columns and Ibis types."""
+        return {self.name + suffix: dtype for suffix, dtype in RAW_COLUMNS[self.kind].items()}
+
 
 @dataclass(frozen=True)
 class Source:
@@ -85,19 +90,21 @@ class Source:
     def masked_columns(self) -> tuple[str, ...]:
         """The columns of the export, what is personal as in the raw table."""
         return tuple(
-            column.name + suffix
+            name
             for column in self.columns
-            for suffix in (RAW_COLUMNS[column.kind] if column.kind in PERSONAL_KINDS else ("",))
+            for name in (column.raw if column.kind in PERSONAL_KINDS else (column.name,))
         )
+
+    @property
+    def checks(self) -> tuple[str, ...]:
+        """Rules about the table as it was read; all warn."""
+        one_wins = (f"unique({self.key})",) if self.lookup else ()
+        return ("columns_are_known", "has_rows", *one_wins)
 
     @property
     def raw_schema(self) -> dict[str, str]:
         """Columns and Ibis types of the raw table."""
-        columns = {
-            column.name + suffix: dtype
-            for column in self.columns
-            for suffix, dtype in RAW_COLUMNS[column.kind].items()
-        }
+        columns = {name: dtype for column in self.columns for name, dtype in column.raw.items()}
         return columns | {"source_row": "int64"} if self.lookup else columns
 
 

@@ -111,9 +111,9 @@ def test_history_survives_refreshes_and_failures(place, export):
         assert kept == rows, name
 
 
-def test_the_questions_of_the_readme_are_answered(place, export):
-    readme = (Path(flows.__file__).parents[1] / "README.md").read_text()
-    questions = re.findall(r"^-- (.+)\n([^;]+);", readme, flags=re.MULTILINE)
+def test_the_questions_of_the_history_page_are_answered(place, export):
+    page = (Path(flows.__file__).parents[1] / "docs/history.md").read_text()
+    questions = re.findall(r"^-- (.+)\n([^;]+);", page, flags=re.MULTILINE)
     since, score, loads = (question for _, question in questions)
     unlinked = """
         activity_id,type,assigned_to_user,deal_id,done,due_to

@@ -1,4 +1,4 @@
-"""What it takes to add a mart, and what breaks without one: the README's promise."""
+"""What it takes to add a mart, a check and a chart, and what breaks without a mart."""
 
 import re
 import shutil
@@ -10,31 +10,50 @@ import duckdb
 import pytest
 
 ROOT = Path(__file__).parents[2]
-IMPORTS = "from ibis import Table\n\nfrom transforms.graph import model\n\n"
+RECIPES = (ROOT / "CONTRIBUTING.md").read_text()
 
 
 @pytest.fixture
 def house(tmp_path: Path) -> Path:
     """A copy of the code, to be changed."""
-    for package in ("flows", "transforms", "reports"):
-        shutil.copytree(ROOT / package, tmp_path / "house" / package)
+    ignored = shutil.ignore_patterns("out", "__pycache__")
+    for part in ("flows", "transforms", "reports", "tests", "docs", "data"):
+        shutil.copytree(ROOT / part, tmp_path / "house" / part, ignore=ignored)
+    for file in ("README.md", "pyproject.toml"):
+        shutil.copy(ROOT / file, tmp_path / "house")
     return tmp_path / "house"
 
 
-def test_the_mart_of_the_readme_is_there_without_another_edit(house, sandbox):
-    readme = (ROOT / "README.md").read_text()
-    file, code = re.search(r"```python\n# (transforms/\S+)\n(.*?)```", readme, re.DOTALL).groups()
-    (house / file).write_text(IMPORTS + code)
+def follow_the_recipes(house: Path) -> None:
+    """Write the code of the page where it says that it belongs: a new file, or the end of one."""
+    for file, code in re.findall(r"```python\n# (\S+)\n(.*?)```", RECIPES, re.DOTALL):
+        with (house / file).open("a") as stream:
+            stream.write(code if stream.tell() == 0 else f"\n\n{code}")
+    [query] = re.findall(r"```sql\n(.*?)```", RECIPES, re.DOTALL)
+    for script in ("marts.sql", "postgres/marts.sql"):
+        with (house / "tests/handwritten" / script).open("a") as stream:
+            stream.write(f"\n{query}")
+
+
+def python(house: Path, *arguments: object, env: dict[str, str] | None = None) -> str:
+    """Run Python in the changed house; what it printed."""
     done = subprocess.run(
-        [sys.executable, "-m", "flows.main", "--source", ROOT / "data/sample"],
+        [sys.executable, *map(str, arguments)],
         cwd=house,
-        env=sandbox.environment(),
-        capture_output=True,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def test_the_recipes_of_contributing_make_a_mart_with_its_check_and_its_chart(house, sandbox):
+    follow_the_recipes(house)
+    python(house, "-m", "flows.main", "--source", ROOT / "data/sample", env=sandbox.environment())
     with duckdb.connect(str(sandbox.warehouse), read_only=True) as warehouse:
         found = {
             question: warehouse.execute(f"SELECT count(*), {question}").fetchone()
@@ -53,8 +72,29 @@ def test_the_mart_of_the_readme_is_there_without_another_edit(house, sandbox):
     assert many
     assert lineage == (1, "obt_deals")
     assert column == (1, "deals with status open")
-    assert checks == (2, True)
+    assert checks == (3, True)
     assert table == (1, "One row per rep with open deals.")
+    report = sandbox.report.read_text()
+    assert '<figure id="chart-open_deals_per_rep">' in report
+    assert "Deals that are neither won nor lost, by their owner" in report
+
+
+def test_a_mart_made_by_the_recipe_passes_its_tests_and_asks_for_its_documentation(house):
+    follow_the_recipes(house)
+    run = ("-m", "pytest", "-p", "no:cacheprovider", "-q")
+    of_the_docs = "tests/docs/test_tables_page.py::test_the_page_is_what_the_declarations_say"
+    with pytest.raises(AssertionError, match="run: make docs"):
+        python(house, *run, of_the_docs)
+    python(house, "-m", "flows.tables_page")
+    said = python(
+        house,
+        *run,
+        of_the_docs,
+        "tests/transforms/marts/test_rep_open_deals.py",
+        "tests/handwritten/test_same_results.py::test_same_rows[sample-marts-rep_open_deals]",
+        "tests/handwritten/test_same_on_postgres.py::test_same_rows[marts-rep_open_deals]",
+    )
+    assert re.search(r"[.]{5}\s+\[100%\]", said), said  # its own on two engines
 
 
 def test_without_a_models_file_only_what_names_it_is_gone(house):

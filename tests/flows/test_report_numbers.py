@@ -159,6 +159,14 @@ def test_every_table_of_the_report_is_traced(both):
     assert sorted(report.tables) == sorted([*QUERIES, *WIDE])
 
 
+def test_every_column_of_the_warehouse_is_told_with_its_meaning(both):
+    report, warehouse = both
+    told = "SELECT column_name, column_type, description FROM quality.data_dictionary"
+    columns = warehouse.execute(told).fetchall()
+    assert len(columns) > 100
+    assert [row for row in columns if " ".join(map(clean, row)) not in report.text] == []
+
+
 @pytest.mark.parametrize("name", QUERIES)
 def test_a_table_of_the_report_is_the_answer_to_a_query(both, name):
     report, warehouse = both

@@ -199,6 +199,36 @@ def quality() -> dict[str, pandas.DataFrame]:
     }
 
 
+def documented() -> dict[str, pandas.DataFrame]:
+    """What a few tables mean, and what they are made from."""
+    text, count = "string", "int64"
+    described = [
+        ("staging", "stg_activities", "activity_id", count, "activity", "id in Pipedrive"),
+        ("staging", "stg_activities", "activity_type", text, "activity", "a code"),
+        ("staging", "stg_users", "user_id", count, "user", "id in Pipedrive"),
+        ("intermediate", "int_deal_activities", "deal_id", count, "deal and step", "the deal"),
+        ("marts", "rep_sales_rep_totals", "user_id", count, "user & no other", "who <did> it"),
+        ("marts", "rep_key_figures", "active_reps", count, "export", "users at work"),
+        ("quality", "scores", "score", "float64", "table", "0 to 1"),
+        ("quality", "runs", "run_id", text, "run", "the run"),
+    ]
+    columns = ["schema_name", "table_name", "column_name", "column_type", "grain", "description"]
+    made_from = [
+        ("stg_activities", "raw_activity"),
+        ("stg_users", "raw_users"),
+        ("int_deal_activities", "stg_activities"),
+        ("rep_sales_rep_totals", "stg_activities"),
+        ("rep_sales_rep_totals", "stg_users"),
+        ("rep_key_figures", "rep_sales_rep_totals"),
+        ("scores", "stg_activities"),
+    ]
+    dictionary = pandas.DataFrame(described, columns=columns)
+    return {
+        "data_dictionary": dictionary.assign(grain="One row per " + dictionary["grain"] + "."),
+        "lineage": pandas.DataFrame(made_from, columns=["table_name", "upstream_table"]),
+    }
+
+
 def typical_tables() -> dict[str, pandas.DataFrame]:
     """Every table that the report reads, of a typical run."""
     losses = [
@@ -256,6 +286,7 @@ def typical_tables() -> dict[str, pandas.DataFrame]:
         "rep_source_mix": source_mix(),
         "rep_key_figures": pandas.DataFrame([figures]),
         **quality(),
+        **documented(),
     }
 
 

@@ -58,7 +58,7 @@ def obt_deals(
     *,
     funnel: Funnel,
 ) -> Table:
-    """One row per deal of stg_deals, with all that is known of it.
+    """One row per deal of stg_deals: all that is known of it, with its first entry into each step.
 
     Columns:
         deal_id: id in Pipedrive

@@ -44,7 +44,9 @@ def rep_cohorts(
     timezone: str,
     as_of: datetime,
 ) -> Table:
-    """One row per month, from the first to the last in which a deal was created, and main step.
+    """One row per month of creation and main step: deals created, and those there within 90 days.
+
+    From the first to the last month in which a deal was created.
 
     Columns:
         month: first day of the calendar month in which the deals were created (FUNNEL_TIMEZONE)

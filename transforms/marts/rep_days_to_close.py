@@ -30,7 +30,7 @@ from transforms.times import days_between
     ],
 )
 def rep_days_to_close(obt_deals: Table, *, as_of: datetime) -> Table:
-    """One row per status that deals have.
+    """One row per status that deals have: days from creation to closing, or so far.
 
     Columns:
         status: won, lost or open

@@ -39,7 +39,7 @@ from transforms.graph import model
 def rep_funnel_dropoff(
     rep_sales_funnel_monthly: Table, int_deal_funnel_entries: Table, stg_funnel_steps: Table
 ) -> Table:
-    """One row per step of the funnel.
+    """One row per step of the funnel: volume, deals that reached it, conversion.
 
     Conversions are counted on deals. Main steps (stages) are held against main steps; a deal that
     skipped a step and went on has passed it. Calls stand beside the main steps and are never a

@@ -36,7 +36,7 @@ def rep_key_figures(
     rep_stage_dwell: Table,
     rep_sales_funnel_monthly: Table,
 ) -> Table:
-    """One row in all.
+    """One row in all: deals, stalled deals, win rate, days to close, activities.
 
     Columns:
         deals: deals known to the change log or the deals table

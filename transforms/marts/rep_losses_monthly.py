@@ -43,7 +43,7 @@ def deals_lost_by_month(int_deal_losses: Table, stg_stages: Table, timezone: str
     ],
 )
 def rep_losses_monthly(int_deal_losses: Table, stg_stages: Table, *, timezone: str) -> Table:
-    """One row per month, loss reason and step at loss that occurs.
+    """One row per month, loss reason and step at loss that occurs: distinct deals.
 
     Columns:
         month: first day of the calendar month of the loss (FUNNEL_TIMEZONE)

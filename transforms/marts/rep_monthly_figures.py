@@ -38,7 +38,9 @@ from transforms.times import every_month, month
     ],
 )
 def rep_monthly_figures(obt_deals: Table, stg_activities: Table, *, timezone: str) -> Table:
-    """One row per month, from the first to the last in which anything of this happened.
+    """One row per month: deals created, won, lost and open, win rate, days to close, activities.
+
+    From the first to the last month in which anything of this happened.
 
     Columns:
         month: first day of the calendar month (FUNNEL_TIMEZONE)

@@ -38,7 +38,9 @@ def entries_by_month(int_deal_funnel_entries: Table, timezone: str) -> Table:
 def rep_sales_funnel_monthly(
     int_deal_funnel_entries: Table, stg_funnel_steps: Table, *, timezone: str
 ) -> Table:
-    """One row per month and step of the funnel, from the first to the last month with an entry.
+    """One row per month and step of the funnel: distinct deals that entered it, 0 where none did.
+
+    From the first to the last month with an entry.
 
     Columns:
         month: first day of the calendar month (FUNNEL_TIMEZONE)

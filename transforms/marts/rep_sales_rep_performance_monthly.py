@@ -75,7 +75,7 @@ def named(counted: Table, stg_users: Table) -> Table:
 def rep_sales_rep_performance_monthly(
     stg_activities: Table, stg_users: Table, *, funnel: Funnel, timezone: str
 ) -> Table:
-    """One row per month and user with a done activity in it.
+    """One row per month and user with a done activity in it: deals worked, activities, by kind.
 
     Columns:
         month: first day of the calendar month of due_at (FUNNEL_TIMEZONE)

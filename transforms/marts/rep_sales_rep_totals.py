@@ -32,7 +32,7 @@ from transforms.marts.rep_sales_rep_performance_monthly import dated_and_done, n
     ],
 )
 def rep_sales_rep_totals(stg_activities: Table, stg_users: Table, *, funnel: Funnel) -> Table:
-    """One row per user with a done activity.
+    """One row per user with a done activity: deals worked, activities by kind and per deal.
 
     Columns:
         user_id: the user the activities are assigned to; null for those of nobody

@@ -27,7 +27,7 @@ def rep_source_mix(
     int_deal_stage_transitions: Table,
     obt_deals: Table,
 ) -> Table:
-    """One row per category and value of it that occurs.
+    """One row per category and value of it that occurs: rows by field, type, stage and status.
 
     Columns:
         category: changes by field, activities by type, completed activities by type, stage entries

@@ -32,7 +32,7 @@ from transforms.times import MICROSECONDS_PER_DAY
     ],
 )
 def rep_stage_dwell(int_deal_stage_transitions: Table, stg_funnel_steps: Table) -> Table:
-    """One row per stage step of the funnel.
+    """One row per stage step of the funnel: days of the completed stays, and of the open ones.
 
     Columns:
         funnel_step: number of the step, as text

@@ -11,7 +11,7 @@ from flows.errors import InputError, RunFailedError, SalesFunnelError
 # By SQLSTATE, or its class: what happened, and what to do.
 USAGE = {
     "25006": "the server is read-only; name the primary, not a standby",
-    "42501": "the user lacks a privilege; see README, PostgreSQL, for the two roles",
+    "42501": "the user lacks a privilege; see docs/postgresql.md for the two roles",
     "3F000": "a schema is missing",
 }
 FAILURES = {

@@ -40,7 +40,7 @@ def check_can_work(
         if closed:
             raise InputError(
                 f"{name}: the user may not make tables in {', '.join(closed)};"
-                " see README, PostgreSQL, for the two roles"
+                " see docs/postgresql.md for the two roles"
             )
         cursor.execute(_OF_OTHERS, ([*schemas], [*tables]))
         of_others = [table for (table,) in cursor.fetchall()]
