@@ -28,6 +28,8 @@ lock: .venv/dev
 	$(BIN)/python -m pip install --quiet uv
 	$(LOCK) $(UPGRADE) --output-file requirements.txt
 	$(LOCK) $(UPGRADE) --group dev --constraint requirements.txt --output-file requirements-dev.txt
+	$(LOCK) $(UPGRADE) --group notebooks --constraint requirements.txt \
+		--output-file .docker/requirements-notebooks.txt
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
