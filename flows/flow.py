@@ -1,7 +1,6 @@
 """The flow `sales-funnel`: ingest, build, check, record, draw, publish."""
 
 import os
-import re
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import datetime
@@ -12,25 +11,27 @@ from typing import Any
 
 import pyarrow as pa
 from prefect import flow, task
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
-from prefect.runtime import flow_run
+from prefect.runtime import deployment, flow_run
+from prefect.states import Completed
 from transforms.sources import RAW_TABLES
 
 from flows import signals
 from flows.build import build
-from flows.errors import InputError, RunFailedError
+from flows.errors import InputError, WarehouseBusyError
 from flows.export_folder import check_folder, place_for_files, put_files_in_place
 from flows.history import score_history
 from flows.holding import held_warehouse
 from flows.ingest import ingest
 from flows.kept_reports import KeptReports, kept_reports, published_runs
 from flows.ledger import known
+from flows.load_progress import progress_shown
 from flows.masking_key import fresh_key, masking_key, sweep_fresh_key
+from flows.monitoring import cancelled, run_name, show_outcome, show_plan
 from flows.people import are_others_than_before, forgotten_users
 from flows.people import fingerprint as people_fingerprint
-from flows.plan import in_words, plan
+from flows.plan import plan
 from flows.record import document, record
 from flows.report import beside, put_in_place, report_table, write
 from flows.report_process import ReportProcess, report_process
@@ -43,7 +44,6 @@ from flows.version import code_version
 from flows.warehouse.address import has_password, shown
 from flows.warehouse.export import check_export, opened_export
 from flows.warehouse.fingerprint import fingerprint
-from flows.warehouse.folder import printable
 from flows.warehouse.rows import read, read_scalar
 
 # No result is cached or persisted (of a run that fails, Prefect keeps our own short error), and
@@ -52,26 +52,28 @@ _TASK: dict[str, Any] = {"cache_policy": NO_CACHE, "persist_result": False}
 
 
 @task(task_run_name="{name}", **_TASK)
-def ingest_table(name: str, run: Run, folder: Path) -> None:
+def ingest_table(name: str, run: Run, folder: Path) -> State[None]:
     """Land a table of the export; an optional one that is not there is empty."""
     with step(name, tag="ingest") as outcome:
         source = RAW_TABLES[name]
         if source.name not in run.export:
             run.tables[name] = run.warehouse.empty(source)
             outcome.rows, outcome.status = 0, "not in the export"
-            return
+            return Completed(message=outcome.in_words)
         settings = run.settings
         file = run.files[source.name] = run.export[source.name].on_disk(folder)
         zone, limit = settings.source_timezone, settings.max_rejected_pct
-        landed = ingest(run.warehouse, file, zone, limit, run.forgotten)
+        with progress_shown(source.name, run.warehouse.progress):
+            landed = ingest(run.warehouse, file, zone, limit, run.forgotten)
         run.tables[name], run.landed[source.name] = landed.raw, landed
         outcome.rows, outcome.status = landed.rows_loaded, landed.in_words
         if file.ignored:
             outcome.status += f"; columns not read: {', '.join(file.ignored)}"
+        return Completed(message=outcome.in_words)
 
 
 @task(task_run_name="{name}", **_TASK)
-def build_model(name: str, run: Run) -> None:
+def build_model(name: str, run: Run) -> State[None]:
     """Make the table of a model."""
     model = run.models[name]
     with step(name, tag=model.layer) as outcome:
@@ -79,6 +81,7 @@ def build_model(name: str, run: Run) -> None:
             run.fix_as_of()
         run.tables[name] = build(run.warehouse, model, run.tables, run.given, run.run_id)
         outcome.rows = read_scalar(run.tables[name].count())
+        return Completed(message=outcome.in_words)
 
 
 @task(task_run_name="checks", **_TASK)
@@ -141,7 +144,7 @@ def publish(run: Run, then: Sequence[Callable[[], None]]) -> None:
         signals.published.set()
 
 
-@flow(name="sales-funnel", persist_result=False)
+@flow(name="sales-funnel", flow_run_name=run_name, persist_result=False)
 def sales_funnel(
     source: str | None = None,
     warehouse: str | None = None,
@@ -189,12 +192,17 @@ def sales_funnel(
     )
     os.umask(0o077)  # what it writes is for its owner
     if dry_run:
-        return _show_plan(plan(settings))
+        return show_plan(plan(settings))
     check_export(settings.source)
     check_folder(settings.export)
     put_key_in_place: Callable[[], None] = _leave_the_key
     with told_in_short("sales-funnel"), ExitStack() as stack:
-        target = held_warehouse(stack, settings)
+        try:
+            target = held_warehouse(stack, settings)
+        except WarehouseBusyError as busy:
+            if deployment.id is None:
+                raise
+            return cancelled(busy)
         # Once nobody else can change them, as a run before this one may have.
         key, forgotten = masking_key(settings), forgotten_users(settings)
         drawing = report_process(stack)
@@ -248,11 +256,7 @@ def sales_funnel(
                 then.append(partial(put_files_in_place, files))
             publish(run, then)
         summary = run.summary(status)
-    _show(summary, found["scores"])
-    if run.failed_checks:
-        broken = "\n".join(f"  {result.model}: {result.in_words}" for result in run.failed_checks)
-        raise RunFailedError(f"checks failed, nothing was published:\n{broken}")
-    return summary
+    return show_outcome(run, summary, found)
 
 
 def _leave_the_key() -> None:
@@ -263,33 +267,3 @@ def _done(state: State[Any]) -> State[Any]:
     """The state of a task that succeeded; raises the error of one that did not."""
     state.result()
     return state
-
-
-def _show_plan(planned: dict[str, Any]) -> dict[str, Any]:
-    """Leave the plan in the Prefect UI."""
-    create_markdown_artifact(
-        "\n".join(f"    {line}" for line in in_words(planned).splitlines()),
-        key="sales-funnel-plan",
-        description="What a run would do",
-    )
-    return planned
-
-
-def _plain(value: object) -> str:
-    """A value in a table of Markdown, as it is: the name of a file can be anything."""
-    return re.sub(r"[\\`*_\[\]<>&|!~]", r"\\\g<0>", printable(str(value)))
-
-
-def _show(summary: dict[str, Any], scores: pa.Table) -> None:
-    """Leave the outcome in the Prefect UI."""
-    lines = [f"| {name.replace('_', ' ')} | {_plain(value)} |" for name, value in summary.items()]
-    create_markdown_artifact(
-        "\n".join(["| | |", "| --- | --- |", *lines]),
-        key="sales-funnel-summary",
-        description="What the run did",
-    )
-    create_table_artifact(
-        scores.to_pylist(),
-        key="quality-scores",
-        description="Scores of the source tables, 0 to 1",
-    )

@@ -22,6 +22,11 @@ class Outcome:
     rows: int | None = None
     status: str = "ok"
 
+    @property
+    def in_words(self) -> str:
+        """As in the list of task runs: "2,000 rows, 3 rejected"."""
+        return f"{self.rows:,} rows" + (f", {self.status}" if self.status != "ok" else "")
+
 
 @contextmanager
 def step(name: str, *, tag: str | None = None, only_if_notable: bool = False) -> Iterator[Outcome]:

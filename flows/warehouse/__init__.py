@@ -51,6 +51,9 @@ class Warehouse(Protocol):
         are `forgotten`, nothing gets in.
         """
 
+    def progress(self) -> float:
+        """How much of the table at hand is landed, in percent; for another thread to ask."""
+
     def empty(self, source: Source) -> Table:
         """The raw table of a source that the export does not have."""
 

@@ -118,6 +118,10 @@ class DuckDBWarehouse:
         """Read a file of the export into a temporary raw table, within `masking`."""
         return reader.land(self.backend, file, zone, forgotten)
 
+    def progress(self) -> float:
+        """How much of the file at hand is read, in percent."""
+        return reader.progress(self.backend)
+
     def empty(self, source: Source) -> Table:
         """The raw table of a source that the export does not have."""
         return self.backend.create_table(source.raw_name, schema=source.raw_schema, temp=True)

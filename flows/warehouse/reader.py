@@ -20,6 +20,8 @@ from flows.warehouse.masking import pseudonym
 SETTINGS = (
     "TimeZone = 'UTC'",
     "allocator_flush_threshold = '16MB'",
+    "enable_progress_bar = true",
+    "enable_progress_bar_print = false",
 )
 # Enough to be quick; of a larger file, rows are spilled to disk, masked and typed already.
 MEMORY = 128_000_000
@@ -56,6 +58,11 @@ def land(backend: Backend, file: ExportFile, zone: str, forgotten: Collection[in
             mixed = "reached an invalid state" in str(error)
             why = "its lines end in different ways" if mixed else "it is damaged"
             raise InputError(f"{file.name}: cannot be read: {why}; export it again") from None
+
+
+def progress(backend: Backend) -> float:
+    """How far the query at hand is, in percent; any thread may ask."""
+    return max(float(backend.con.query_progress()), 0.0)
 
 
 def forget(backend: Backend, source: Source) -> None:

@@ -60,6 +60,7 @@ class PostgresWarehouse:
     _session: Session
     _reader: DuckDB
     _ask: Ask
+    _is_read: bool
 
     def __init__(self, url: str, limits: Limits = USUAL) -> None:
         self.url = url
@@ -119,11 +120,17 @@ class PostgresWarehouse:
 
     def land(self, file: ExportFile, zone: str, forgotten: Collection[int] = ()) -> Landed:
         """Read a file of the export and copy its raw table over, within `masking`."""
+        self._is_read = False
         landed = reader.land(self._reader, file, zone, forgotten)
+        self._is_read = True
         source = file.source
         raw = self._copy(source.raw_name, landed.raw, source.raw_schema)
         reader.forget(self._reader, source)
         return replace(landed, raw=raw)
+
+    def progress(self) -> float:
+        """How much of the file at hand is read and copied, in percent."""
+        return (reader.progress(self._reader) + (100 if self._is_read else 0)) / 2
 
     def empty(self, source: Source) -> Table:
         """The raw table of a source that the export does not have."""

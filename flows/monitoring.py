@@ -1,0 +1,115 @@
+"""What the Prefect UI shows of a run: its name, its tags, its last state, and its artifacts.
+
+An artifact has the same key in every run, so that the UI lists them as a history.
+"""
+
+import os
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from prefect.artifacts import (
+    create_link_artifact,
+    create_markdown_artifact,
+    create_table_artifact,
+)
+from prefect.client.orchestration import get_client
+from prefect.runtime import flow_run
+from prefect.states import Cancelled, Completed, Failed
+
+from flows.errors import RunFailedError, WarehouseBusyError
+from flows.plan import in_words
+from flows.run import Run
+from flows.settings import Settings
+from flows.warehouse.address import shown
+from flows.warehouse.folder import printable
+
+WARNINGS = "warnings"  # tag of a run that was published although something is to be looked at
+QUALITY_GATE = "Quality gate"  # how the message of a run begins that a check stopped
+
+
+def run_name() -> str:
+    """The source and the moment of a run that begins; whether they can be used is seen later."""
+    given = flow_run.parameters
+    usual = os.environ.get("FUNNEL_SOURCE") or Settings.model_fields["source"].default
+    as_of = given.get("as_of") or os.environ.get("FUNNEL_AS_OF")
+    return _name(given.get("source") or usual, as_of or "the newest event")
+
+
+def show_plan(planned: dict[str, Any]) -> Any:
+    """Leave the plan of a dry run; gives the last state of the run, whose result is the plan."""
+    create_markdown_artifact(
+        "\n".join(f"    {line}" for line in in_words(planned).splitlines()),
+        key="sales-funnel-plan",
+        description="What a run would do",
+    )
+    return Completed(message="Dry run: nothing was written", data=planned)
+
+
+def show_outcome(run: Run, summary: dict[str, Any], found: dict[str, pa.Table]) -> Any:
+    """Leave what became of a run, and name it after its data.
+
+    Returns:
+        The last state of the run, whose result is the summary, or the error of one that a check
+        stopped: who called the flow gets that.
+    """
+    lines = [f"| {name.replace('_', ' ')} | {_plain(value)} |" for name, value in summary.items()]
+    create_markdown_artifact(
+        "\n".join(["| | |", "| --- | --- |", *lines]),
+        key="sales-funnel-summary",
+        description="What the run did",
+    )
+    create_table_artifact(
+        found["scores"].to_pylist(),
+        key="quality-scores",
+        description="Scores of the source tables, 0 to 1",
+    )
+    create_table_artifact(
+        [
+            {"table": name, "made from": ", ".join(model.upstream), "one row per": model.grain}
+            for name, model in run.models.items()
+        ],
+        key="lineage",
+        description="What each table is made from",
+    )
+    is_stopped, warnings = bool(run.failed_checks), summary["warnings"]
+    if not is_stopped:
+        create_link_artifact(
+            Path(summary["report"]).resolve().as_uri(),
+            link_text=Path(summary["report"]).name,
+            key="sales-funnel-report",
+            description="The report, on the machine that ran",
+        )
+    with get_client(sync_client=True) as client:
+        client.update_flow_run(
+            flow_run.id,
+            name=_name(run.settings.source, run.given["as_of"]),
+            tags=[*flow_run.tags, *([WARNINGS] if warnings else [])],
+        )
+    if is_stopped:
+        broken = [f"{result.model}: {result.in_words}" for result in run.failed_checks]
+        return Failed(
+            message=f"{QUALITY_GATE}: nothing was published: {'; '.join(broken)}",
+            data=RunFailedError("\n  ".join(["checks failed, nothing was published:", *broken])),
+        )
+    told = f" with {warnings} warning{'s' if warnings > 1 else ''}" if warnings else ""
+    return Completed(message=f"Published{told}", data=summary)
+
+
+def cancelled(busy: WarehouseBusyError) -> Any:
+    """The last state of a run too many: as Prefect does with one of the same deployment."""
+    return Cancelled(message=str(busy))
+
+
+def _name(source: str, as_of: datetime | str) -> str:
+    place = shown(source)
+    place = place if "://" in place else Path(place).name or place
+    moment = f"{as_of:%Y-%m-%d %H:%M}" if isinstance(as_of, datetime) else as_of
+    return f"{printable(place)} as of {moment}"
+
+
+def _plain(value: object) -> str:
+    """A value in a table of Markdown, as it is: the name of a file can be anything."""
+    return re.sub(r"[\\`*_\[\]<>&|!~]", r"\\\g<0>", printable(str(value)))
