@@ -19,8 +19,9 @@ COPY .docker/requirements-notebooks.txt /locks/
 RUN python -m pip --python /opt/venv/bin/python install --quiet --no-deps --require-hashes \
         --only-binary :all: --requirement /locks/requirements-notebooks.txt
 
-# The code belongs to root and the user of the runs can only read it; what a run writes is in
-# /var/lib/sales-funnel, and Prefect's records are in /var/lib/prefect.
+# The code belongs to root, and the user of the runs can only read it. What runs write, they write
+# where they do without a container, into data and reports/out, and what is to be kept from those who
+# see these into the user's home. Prefect's records are in /var/lib/prefect.
 FROM ${PYTHON_IMAGE} AS base
 ARG VERSION=0.1.0
 ARG REVISION=unknown
@@ -34,7 +35,7 @@ RUN python -m pip uninstall --quiet --yes --root-user-action=ignore pip setuptoo
     && useradd --uid 10001 --gid 10001 --home-dir /var/lib/sales-funnel --no-create-home \
         --shell /usr/sbin/nologin funnel \
     && install --directory --owner=10001 --group=10001 --mode=0700 \
-        /var/lib/sales-funnel /var/lib/prefect
+        /var/lib/sales-funnel /var/lib/prefect /app/data /app/reports/out
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -42,18 +43,19 @@ ENV PATH=/opt/venv/bin:$PATH \
     PREFECT_HOME=/var/lib/prefect \
     PREFECT_SERVER_ANALYTICS_ENABLED=false \
     DO_NOT_TRACK=1 \
-    FUNNEL_WAREHOUSE=duckdb:///var/lib/sales-funnel/warehouse.duckdb \
-    FUNNEL_REPORT=/var/lib/sales-funnel/reports/sales_funnel.html \
+    FUNNEL_SOURCE=/usr/share/sales-funnel/sample \
     FUNNEL_MASKING_KEY_FILE=/var/lib/sales-funnel/.masking_key \
     FUNNEL_FORGOTTEN_USERS_FILE=/var/lib/sales-funnel/.forgotten_users
 WORKDIR /app
+COPY data/sample /usr/share/sales-funnel/sample
 COPY prefect.yaml ./
-COPY data ./data
 COPY transforms ./transforms
 COPY flows ./flows
 COPY reports ./reports
 # Whatever the umask of whoever checked it out.
-RUN chmod -R a+rX /app && python -m compileall -q /app
+RUN chmod -R a+rX flows transforms reports prefect.yaml /usr/share/sales-funnel \
+    && chmod 0700 reports/out \
+    && python -m compileall -q flows transforms reports
 
 FROM base AS notebooks
 COPY --from=notebook-packages /opt/venv /opt/venv

@@ -11,7 +11,7 @@ import secrets
 import sys
 from pathlib import Path
 
-FOLDER = Path("/secrets")
+FOLDER = Path(sys.argv[1])
 ROOT, POSTGRES, FUNNEL = 0, 999, 10001
 ROLES = ("funnel_writer", "funnel_analyst")
 
@@ -56,7 +56,8 @@ def _write(name: str, text: str, owner: int) -> str:
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
     with open(handle, "w") as stream:
         stream.write(f"{text}\n")
-    os.chown(fresh, owner, owner)
+    if os.geteuid() == ROOT:
+        os.chown(fresh, owner, owner)
     fresh.rename(file)
     return name
 
