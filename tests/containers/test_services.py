@@ -3,8 +3,9 @@
 import json
 import os
 import re
+import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +19,8 @@ import pytest
 from tests.containers.dockerfile import Image, build
 from tests.containers.postgres import PROGRAMS, set_up
 from tests.containers.services import Scratch, Service, compose
-from tests.flows.conftest import wait_until
 
-ONE_RUN = {"seconds": 300}
+SECONDS = 300  # for whatever is waited for
 DEPLOYED = ("daily-duckdb", "hourly-postgres")
 
 
@@ -41,7 +41,7 @@ class Started:
 
     def run(self, name: str, *words: str, called: str | None = None) -> None:
         """Run a service that ends, or another command in its place."""
-        done = self.service(name).run(*words, **ONE_RUN)
+        done = self.service(name).run(*words, seconds=SECONDS)
         self.said[called or name], self.codes[called or name] = done.stdout, done.returncode
 
     def rows(self, query: str, user: str = "postgres", **more: str) -> list[tuple[object, ...]]:
@@ -97,16 +97,24 @@ def started() -> Iterator[Started]:
                 for name in DEPLOYED:
                     command = ["prefect", "deployment", "run", f"sales-funnel/{name}"]
                     here.run("worker", *command, called=name)
-                wait_until(lambda: all(run["end_time"] for run in _runs(here)), seconds=240)
+                _wait_until(lambda: all(run["end_time"] for run in _runs(here)))
                 yield here
         finally:
             scratch.stop()
 
 
+def _wait_until(holds: Callable[[], bool]) -> None:
+    """Ask now and then: each health check is a process of its own."""
+    deadline = time.monotonic() + SECONDS
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {SECONDS} s"
+        time.sleep(1)
+
+
 def _up(here: Started, name: str) -> None:
     service = here.service(name)
     service.start()
-    wait_until(lambda: service.is_healthy() or _has_ended(here, name), seconds=90)
+    _wait_until(lambda: service.is_healthy() or _has_ended(here, name))
     assert not _has_ended(here, name), service.log
 
 
@@ -208,7 +216,7 @@ def test_the_services_can_be_started_again(started):
 def test_jupyter_reads_the_warehouse_and_cannot_write(started):
     jupyter = started.scratch.service("jupyter", build(started.runtime.root, "notebooks"))
     jupyter.start()
-    wait_until(jupyter.is_healthy, seconds=60)
+    _wait_until(jupyter.is_healthy)
     contents = f"http://127.0.0.1:{started.scratch.ports['8888']}/api/contents"
     token = (started.scratch.secrets / "jupyter_token").read_text().strip()
     with pytest.raises(HTTPError, match="403"):
