@@ -118,10 +118,10 @@ def _copy(image: Image, words: list[str]) -> None:
 def sent(source: str = ".") -> list[Path]:
     """The files below a path that .dockerignore lets into a build."""
     files = [ROOT / source] if (ROOT / source).is_file() else (ROOT / source).rglob("*")
-    return [file for file in files if file.is_file() and not _is_ignored(file.relative_to(ROOT))]
+    return [file for file in files if file.is_file() and not is_ignored(file.relative_to(ROOT))]
 
 
-def _is_ignored(path: Path) -> bool:
+def is_ignored(path: Path) -> bool:
     """The last pattern that matches the path, or a folder that it is in, decides."""
     places = [str(place) for place in (path, *path.parents)]
     ignored = False
