@@ -15,7 +15,7 @@ RUN python -m pip --python /opt/venv/bin/python install --quiet --no-deps --requ
         --only-binary :all: --requirement /locks/requirements.txt
 
 FROM packages AS notebook-packages
-COPY .docker/requirements-notebooks.txt /locks/
+COPY requirements-notebooks.txt /locks/
 RUN python -m pip --python /opt/venv/bin/python install --quiet --no-deps --require-hashes \
         --only-binary :all: --requirement /locks/requirements-notebooks.txt
 
@@ -59,14 +59,15 @@ RUN chmod -R a+rX flows transforms reports prefect.yaml /usr/share/sales-funnel 
 
 FROM base AS notebooks
 COPY --from=notebook-packages /opt/venv /opt/venv
-# Copies to work on: a new volume begins with them. They import the project's own code.
-COPY --chown=10001:10001 reports/notebooks /var/lib/sales-funnel/notebooks
+# The notebooks are part of the code. What is to be changed is saved into `mine`.
+COPY pyproject.toml ./
+RUN install --directory --owner=10001 --group=10001 --mode=0700 /app/reports/notebooks/mine
 ENV PYTHONPATH=/app
 USER 10001:10001
 EXPOSE 8888
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
     CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8888/api', timeout=4)"]
-CMD ["jupyter", "lab", "--no-browser", "--ip=0.0.0.0", "--port=8888", "--ServerApp.root_dir=/var/lib/sales-funnel/notebooks"]
+CMD ["jupyter", "lab", "--no-browser", "--ip=0.0.0.0", "--port=8888", "--ServerApp.root_dir=/app/reports/notebooks"]
 
 # Last, and so what `docker build .` makes. By itself it is one run, which has nothing to ask for
 # health; the services of compose.yaml that stay have checks of their own.

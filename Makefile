@@ -24,12 +24,10 @@ bench: .venv/dev
 # The locks hold hashes and no address, for every platform and Python from 3.11.
 LOCK = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-strip-extras --no-emit-index-url --no-header --quiet
-NOTEBOOKS = .docker/requirements-notebooks.txt
 lock: .venv/dev
 	$(BIN)/python -m pip install --quiet uv
 	$(LOCK) $(UPGRADE) --output-file requirements.txt
-	$(LOCK) $(UPGRADE) --group notebooks --constraint requirements.txt --output-file $(NOTEBOOKS)
-	$(LOCK) $(UPGRADE) --group dev --constraint $(NOTEBOOKS) --output-file requirements-dev.txt
+	$(LOCK) $(UPGRADE) --group dev --constraint requirements.txt --output-file requirements-dev.txt
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -155,7 +155,7 @@ def _run(image: Image, arguments: str) -> None:
     lock = re.search(r"pip .* --requirement (/locks/\S+)", arguments)
     if lock:
         link_packages(image.root / lock[1].lstrip("/"), image.root / "opt/venv")
-    elif "useradd" in arguments:
+    elif "--owner=" in arguments:
         made = re.findall(r"(?<=\s)/(?:app|var)/\S+", arguments)
         for folder in made:
             (image.root / folder.lstrip("/")).mkdir(parents=True, exist_ok=True)

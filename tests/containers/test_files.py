@@ -163,7 +163,7 @@ def test_packages_are_those_of_the_locks():
 def test_the_notebooks_have_the_packages_of_the_runs():
     runs, notebooks = (
         dict(re.findall(r"^([\w.-]+)(?:\[.*\])?==(\S+)", (ROOT / lock).read_text(), re.MULTILINE))
-        for lock in ("requirements.txt", ".docker/requirements-notebooks.txt")
+        for lock in ("requirements.txt", "requirements-notebooks.txt")
     )
     assert runs.items() - notebooks.items() == set()
     assert "jupyterlab" in notebooks
@@ -195,7 +195,7 @@ def test_what_is_not_of_the_program_stays_out_of_a_build(path):
 @pytest.mark.parametrize(
     "path",
     [
-        ".docker/requirements-notebooks.txt",
+        "requirements-notebooks.txt",
         "data/sample/users.csv",
         "flows/main.py",
         "flows/warehouse/postgres/roles.sql",
