@@ -29,7 +29,7 @@ STALE_AFTER = {"daily-duckdb": timedelta(hours=26), "hourly-postgres": timedelta
 # Three heartbeats, which deployments send every 30 seconds (prefect.yaml).
 SILENT_FOR = timedelta(seconds=90)
 
-ABOUT_THE_RUN = "{{ flow_run.name }}: {{ flow_run.state.message }}\n{{ flow_run|ui_url }}"
+ABOUT_THE_RUN = "{{ flow_run.name }}: {{ flow_run.state.message }}\n{{ flow_run|ui_url or '' }}"
 
 
 def zombie_runs(silent_for: timedelta = SILENT_FOR) -> AutomationCore:

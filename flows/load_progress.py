@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from threading import Event, Thread
+from typing import cast
+from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
@@ -36,7 +38,8 @@ def _watch(table: str, percent: Callable[[], float], over: Event, done: Event) -
     with suppress(Exception):  # a run does not fail because it cannot be watched
         farthest = percent()
         key = f"load-{table.replace('_', '-')}"
-        shown = create_progress_artifact(farthest, key=key, description=f"{table} is being loaded")
+        made = create_progress_artifact(farthest, key=key, description=f"{table} is being loaded")
+        shown = cast(UUID, made)  # not a coroutine: we are in none
         while not over.wait(EVERY):
             farthest = max(farthest, percent())
             update_progress_artifact(shown, farthest)

@@ -142,16 +142,17 @@ def without_privileges() -> Iterator[None]:
 
 
 @contextmanager
-def serving(home: Path) -> Iterator[str]:
-    """A Prefect server with its records in `home`; gives the URL of its API."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+def serving(home: Path, port: int | None = None, **settings: str) -> Iterator[str]:
+    """A Prefect server with its records in `home`; gives the URL of its API.
+
+    `settings`: variables of its environment, over those that a server has in the tests.
+    """
+    port = port or free_port()
     home.mkdir(parents=True, exist_ok=True)
     with (home / "server.log").open("wb") as log:
         process = subprocess.Popen(
             [*PREFECT, "server", "start", "--no-ui", "--port", str(port)],
-            env=clean_environment() | {"PREFECT_HOME": str(home)},
+            env=clean_environment() | {"PREFECT_HOME": str(home)} | settings,
             cwd=home,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -168,6 +169,13 @@ def serving(home: Path) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens at."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 PREFECT = (sys.executable, "-m", "prefect")
@@ -217,7 +225,7 @@ def prefect_records(
 
 
 @pytest.fixture(scope="session")
-def prefect_server_in() -> Callable[[Path], AbstractContextManager[str]]:
+def prefect_server_in() -> Callable[..., AbstractContextManager[str]]:
     """Serves Prefect from a folder, for tests that look at its records: `with … as api_url`."""
     return serving
 

@@ -2,76 +2,37 @@
 
 import json
 import re
-import subprocess
-import sys
-import urllib.request
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.flows.operated import POOL, Operated, Row, copy_of_the_project
 from transforms.graph import load_models
 from transforms.sources import SOURCES
 
-ROOT = Path(__file__).parent.parent.parent
-POOL = "sales-funnel"
 
-Rows = list[dict[str, Any]]
+class Deployed(Operated):
+    """A run of a deployment by a worker that ends after it, and what the API says of it."""
 
-
-class Deployed:
-    """A run of the deployment by a worker, and what the API says of it."""
-
-    def __init__(self, sandbox, api_url: str, source: Path) -> None:
-        self.sandbox, self.api_url, self.source = sandbox, api_url, source
-        sandbox.folder.mkdir(parents=True, exist_ok=True)
+    def __init__(self, sandbox, project: Path) -> None:
+        super().__init__(sandbox, project)
         self.prefect("work-pool", "create", "--type", "process", POOL)
-        self.said = self.prefect("--no-prompt", "deploy", "--all")
-        self.prefect("deployment", "run", "sales-funnel/local")
+        self.prefect("--no-prompt", "deploy", "--name", "ad-hoc")
+        self.prefect("deployment", "run", "sales-funnel/ad-hoc")
         self.worked = self.prefect("worker", "start", "--pool", POOL, "--run-once")
-        [self.deployment] = self.api("deployments/filter", work_pools={"name": {"any_": [POOL]}})
-        of_it = {"id": {"any_": [self.deployment["id"]]}}
-        [self.flow_run] = self.api("flow_runs/filter", deployments=of_it)
+        self.deployed = self.deployment("ad-hoc")
+        of_it = {"id": {"any_": [self.deployed["id"]]}}
+        [self.run] = self.api("flow_runs/filter", deployments=of_it)
 
-    def prefect(self, *arguments: str) -> str:
-        """Run a command of Prefect; what it printed."""
-        done = subprocess.run(
-            [sys.executable, "-m", "prefect", *arguments],
-            cwd=ROOT,
-            env=self.sandbox.environment(source=self.source) | {"PWD": str(ROOT)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout
-        return done.stdout
-
-    def api(self, path: str, **body: Any) -> Rows:
-        """What the API answers."""
-        request = urllib.request.Request(
-            f"{self.api_url}/{path}",
-            data=json.dumps(body).encode(),
-            headers={"Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            return json.load(answer)
-
-    def of_run(self, path: str, **body: Any) -> Rows:
-        """What the API answers about the flow run; logs come with `logs=`, the rest without."""
-        return self.api(path, flow_runs={"id": {"any_": [self.flow_run["id"]]}}, **body)
-
-    def task_runs(self) -> dict[str, dict[str, Any]]:
+    def task_runs(self) -> dict[str, Row]:
         """The task runs by name."""
-        rows = self.of_run("task_runs/filter", limit=200)
+        rows = self.of_run(self.run["id"], "task_runs/filter", limit=200)
         assert len({row["name"] for row in rows}) == len(rows)
         return {row["name"]: row for row in rows}
 
     def logs(self) -> list[str]:
         """The log lines of the run, in order."""
-        chosen = {"flow_run_id": {"any_": [self.flow_run["id"]]}}
+        chosen = {"flow_run_id": {"any_": [self.run["id"]]}}
         rows = self.api("logs/filter", logs=chosen, sort="TIMESTAMP_ASC", limit=200)
         return [row["message"] for row in rows]
 
@@ -80,12 +41,13 @@ class Deployed:
 def deployed(tmp_path_factory, new_sandbox, prefect_server, small_export) -> Deployed:
     """The deployment, run once on a small export."""
     folder = tmp_path_factory.mktemp("deployment")
-    sandbox = new_sandbox(folder / "sandbox", prefect_server)
-    return Deployed(sandbox, prefect_server, small_export(folder / "export"))
+    project = copy_of_the_project(folder / "project")
+    small_export(project / "data/sample")
+    return Deployed(new_sandbox(folder / "sandbox", prefect_server), project)
 
 
 def test_the_run_is_completed(deployed):
-    assert (deployed.flow_run["state"]["name"], deployed.flow_run["work_pool_name"]) == (
+    assert (deployed.run["state"]["name"], deployed.run["work_pool_name"]) == (
         "Completed",
         POOL,
     )
@@ -96,13 +58,13 @@ def test_the_run_publishes(deployed):
 
 
 def test_the_deployment_says_what_it_is(deployed):
-    assert deployed.deployment["name"] == "local"
-    assert deployed.deployment["entrypoint"] == "flows/flow.py:sales_funnel"
-    assert deployed.deployment["description"]
+    assert deployed.deployed["name"] == "ad-hoc"
+    assert deployed.deployed["entrypoint"] == "flows/flow.py:sales_funnel"
+    assert deployed.deployed["description"]
 
 
 def test_the_parameters_of_the_flow_are_described(deployed):
-    parameters = deployed.deployment["parameter_openapi_schema"]["properties"]
+    parameters = deployed.deployed["parameter_openapi_schema"]["properties"]
     assert {*parameters} == {
         *("source", "warehouse", "report", "export", "as_of", "dry_run", "rotate_key")
     }
@@ -110,7 +72,7 @@ def test_the_parameters_of_the_flow_are_described(deployed):
 
 
 def test_nothing_of_the_environment_is_a_parameter(deployed):
-    given = {name: value for name, value in deployed.flow_run["parameters"].items() if value}
+    given = {name: value for name, value in deployed.run["parameters"].items() if value}
     assert given == {}
 
 
@@ -123,6 +85,21 @@ def test_every_table_is_a_task_of_its_name(deployed):
 def test_every_task_is_completed(deployed):
     runs = deployed.task_runs().items()
     assert {name: run["state_name"] for name, run in runs if run["state_name"] != "Completed"} == {}
+
+
+def test_the_rows_of_a_table_are_what_its_task_says(deployed):
+    said = {name: run["state"]["message"] for name, run in deployed.task_runs().items()}
+    assert (said["obt_deals"], said["raw_activity"]) == ("2 rows", "3 rows")
+    assert said["raw_deals"] == "0 rows, not in the export"
+
+
+def test_the_run_is_named_after_its_source_and_its_as_of(deployed):
+    assert deployed.run["name"] == "sample as of 2024-02-08 09:00"
+
+
+def test_a_run_that_warns_is_completed_says_so_and_is_tagged(deployed):
+    assert deployed.run["state"]["message"] == "Published with 1 warning"
+    assert {*deployed.run["tags"]} == {"sales", "ad-hoc", "warnings"}
 
 
 def test_tasks_have_the_tag_of_their_layer(deployed):
@@ -156,19 +133,29 @@ def test_the_steps_are_in_the_output_of_the_worker(deployed):
 
 
 def test_the_outcome_is_an_artifact(deployed):
-    [summary] = deployed.of_run(
-        "artifacts/filter", artifacts={"key": {"any_": ["sales-funnel-summary"]}}
-    )
+    summary = deployed.artifacts(deployed.run["id"])["sales-funnel-summary"]
     assert summary["type"] == "markdown"
     assert "| status | published |" in summary["data"]
 
 
 def test_the_scores_are_an_artifact(deployed):
-    [scores] = deployed.of_run("artifacts/filter", artifacts={"key": {"any_": ["quality-scores"]}})
+    scores = deployed.artifacts(deployed.run["id"])["quality-scores"]
     assert scores["type"] == "table"
     rows = json.loads(scores["data"])
     assert {"table_name", "measure", "score"} <= {*rows[0]}
     assert {"activity", "deal_changes", "deals"} <= {row["table_name"] for row in rows}
+
+
+def test_the_lineage_is_an_artifact(deployed):
+    rows = json.loads(deployed.artifacts(deployed.run["id"])["lineage"]["data"])
+    assert {row["table"]: row["made from"] for row in rows} == {
+        name: ", ".join(model.upstream) for name, model in load_models().items()
+    }
+
+
+def test_the_report_is_linked(deployed):
+    link = deployed.artifacts(deployed.run["id"])["sales-funnel-report"]
+    assert deployed.sandbox.report.as_uri() in link["data"]
 
 
 def test_no_result_is_persisted(deployed):
