@@ -113,5 +113,6 @@ def open_results(warehouse: str | None = None) -> Results:
     except SalesFunnelError as error:
         raise NotReadyError(str(error)) from None
     matplotlib.rcParams.update(STYLE | {"figure.facecolor": "white", "figure.dpi": 110})
-    pandas.set_option("display.float_format", "{:,.1f}".format, "display.max_rows", 60)
+    pandas.set_option("display.float_format", "{:,.1f}".format)
+    pandas.set_option("display.max_rows", 60, "display.max_colwidth", 100)
     return Results(backend, settings.min_deals_per_rep, load_funnel())

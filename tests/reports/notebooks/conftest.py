@@ -15,7 +15,6 @@ import nbformat
 import psycopg2
 import pytest
 from nbclient import NotebookClient
-from traitlets.config import Config
 
 import reports
 from flows.warehouse import open_warehouse
@@ -74,7 +73,6 @@ def execute() -> Iterator[Execute]:
                 timeout=120,
                 allow_errors=True,
                 resources={"metadata": {"path": str(NOTEBOOKS)}},
-                config=Config(KernelManager={"transport": "ipc"}),  # no port is opened
             )
             client.execute(env=kept | {"IPYTHONDIR": folder, "FUNNEL_WAREHOUSE": url} | given)
             return Executed(notebook)

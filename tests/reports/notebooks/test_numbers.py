@@ -1,7 +1,6 @@
 """The notebooks run, and each number that they show is the answer to a query on the warehouse."""
 
 import csv
-import re
 
 import pytest
 
@@ -56,7 +55,8 @@ QUERIES = {
             FROM marts.rep_funnel_dropoff AS mart JOIN staging.stg_funnel_steps USING (funnel_step)
             WHERE kind = 'stage'""",
         "goal": f"""
-            SELECT status, count(*), 100.0 * count(*) FILTER (WHERE furthest_step IN {WON}) / count(*)
+            SELECT status, count(*),
+                   100.0 * count(*) FILTER (WHERE furthest_step IN {WON}) / count(*)
             FROM marts.obt_deals WHERE status <> 'open' GROUP BY 1""",
         "calls": " UNION ALL ".join(
             f"""
@@ -120,11 +120,6 @@ def same(shown: str, found: object) -> bool:
     return float(shown.replace(",", "")) == pytest.approx(float(found), abs=0.0501)
 
 
-def text_first(row) -> str:
-    """In this order the rows of a table and of its query are compared."""
-    return " ".join(str(cell) for cell in row if not re.fullmatch(r"[\d,]*\.\d+", str(cell)))
-
-
 def test_what_they_show_is_the_answer_to_a_query(executed, sample):
     for name, queries in QUERIES.items():
         for cell, query in queries.items():
@@ -158,7 +153,8 @@ def test_the_pictures_are_those_of_the_report(model, sample):
 
 def test_no_name_of_a_person_is_shown(executed):
     with (ROOT / "data/sample/users.csv").open() as file:
-        names = {row["name"] for row in csv.DictReader(file)} - {""}
+        users = [{key.lower(): cell for key, cell in row.items()} for row in csv.DictReader(file)]
+    names = {user["name"].strip() for user in users} - {""}
     shown = "".join(str(notebook.notebook) for notebook in executed.values())
-    assert len(names) > 50
+    assert names
     assert [name for name in names if name in shown] == []
