@@ -117,7 +117,9 @@ def sample(
         place = Place(_as_user(url, writer), _as_user(url, reader))
         publish_run(open_warehouse(place.url), ROOT / "data/sample")
         yield place
-        cursor.execute(f"DROP OWNED BY {writer}, {reader} CASCADE; DROP ROLE {writer}, {reader}")
+        for role in (reader, writer):
+            cursor.execute(f"DROP OWNED BY {role} CASCADE")
+            cursor.execute(f"DROP ROLE {role}")
 
 
 def _as_user(url: str, role: str) -> str:

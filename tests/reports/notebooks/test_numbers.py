@@ -89,6 +89,9 @@ PICTURES = {
 }
 
 
+MISSING = ("<NA>", "NaN", "None")
+
+
 @pytest.fixture(scope="module")
 def exploratory(sample, execute):
     return execute(EXPLORATORY, sample.url)
@@ -113,8 +116,8 @@ def test_they_run_without_an_error_or_a_warning(executed):
 
 def same(shown: str, found: object) -> bool:
     """Whether a cell shows this value, to the tenth that is shown."""
-    if found is None:
-        return shown in ("<NA>", "NaN", "None")
+    if found is None or shown in MISSING:
+        return found is None and shown in MISSING
     if isinstance(found, str) or not hasattr(found, "__float__"):
         return shown == str(found)
     return float(shown.replace(",", "")) == pytest.approx(float(found), abs=0.0501)
