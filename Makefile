@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check docs bench lock clean
+.PHONY: run test check docs bench notebooks lock clean
 
 run: .venv/run
 	$(BIN)/python -m flows.main
@@ -27,6 +27,9 @@ bench: .venv/dev
 	$(BIN)/python -m tests.benchmarks.bench million
 	$(BIN)/python -m tests.benchmarks.bench postgres
 
+notebooks: .venv/notebooks
+	$(BIN)/jupyter lab --notebook-dir=. reports/notebooks
+
 # The locks hold hashes and no address, for every platform and Python from 3.11.
 LOCK = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-strip-extras --no-emit-index-url --no-header --quiet
@@ -34,6 +37,7 @@ lock: .venv/dev
 	$(BIN)/python -m pip install --quiet uv
 	$(LOCK) $(UPGRADE) --output-file requirements.txt
 	$(LOCK) $(UPGRADE) --group dev --constraint requirements.txt --output-file requirements-dev.txt
+	$(LOCK) $(UPGRADE) --group notebooks --constraint requirements-dev.txt --output-file requirements-notebooks.txt
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -46,6 +50,10 @@ lock: .venv/dev
 
 .venv/dev: requirements-dev.txt .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.txt
+	touch $@
+
+.venv/notebooks: requirements-notebooks.txt .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-notebooks.txt
 	touch $@
 
 clean:

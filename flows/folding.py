@@ -19,7 +19,12 @@ def folded(mart: Table, stg_users: Table, stg_activities: Table, min_deals: int)
         stg_activities: what they did.
         min_deals: of a rep who is shown alone.
     """
-    named = _deals_worked(stg_users, stg_activities).select("sales_rep_name", "deals")
+    return folded_by(mart, _deals_worked(stg_users, stg_activities), min_deals)
+
+
+def folded_by(mart: Table, deals_of_reps: Table, min_deals: int) -> Table:
+    """The same where the deals of each `sales_rep_name` are known already, as `deals`."""
+    named = deals_of_reps.select("sales_rep_name", "deals")
     reps = mart.filter(mart.sales_rep_name != UNASSIGNED).select("sales_rep_name").distinct()
     counted = reps.left_join(named, "sales_rep_name").select(
         rep="sales_rep_name", deals=lambda joined: joined.deals.fill_null(0)

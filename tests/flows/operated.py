@@ -100,11 +100,11 @@ class Operated:
         """A run as the server has it."""
         return self.api(f"flow_runs/{run_id}")
 
-    def ended(self, run_id: str, seconds: float = 120) -> Row:
+    def ended(self, run_id: str, seconds: float = 240) -> Row:
         """A run once it has ended, however."""
         return self.awaited(run_id, FINAL, seconds)
 
-    def awaited(self, run_id: str, states: set[str], seconds: float = 120) -> Row:
+    def awaited(self, run_id: str, states: set[str], seconds: float = 240) -> Row:
         """A run once it is in one of these states."""
         deadline = time.monotonic() + seconds
         while (run := self.flow_run(run_id))["state_type"] not in states:

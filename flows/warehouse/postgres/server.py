@@ -110,6 +110,12 @@ def connect_ibis(url: str) -> Iterator[Backend]:
         yield backend
 
 
+def connect_to_read(url: str) -> Backend:
+    """A session for somebody who reads the results: the server lets it change nothing."""
+    options = ["-c default_transaction_read_only=on", "-c jit=off"]
+    return ibis.postgres.from_connection(_opened(psycopg.connect, url, options, autocommit=True))
+
+
 @contextmanager
 def held(session: Session, name: str) -> Iterator[None]:
     """Hold the database for one run; the server lets go of it whenever the session ends.

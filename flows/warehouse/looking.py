@@ -1,0 +1,50 @@
+"""A warehouse for those who only look at the results of runs."""
+
+from pathlib import Path
+
+import ibis
+from ibis.backends.sql import SQLBackend
+
+from flows.errors import InputError
+from flows.warehouse import in_our_words
+from flows.warehouse.address import is_postgres, shown
+
+
+def open_to_look(url: str) -> SQLBackend:
+    """A connection that can change nothing and keeps no run waiting.
+
+    Raises:
+        SalesFunnelError: there is nothing to look at, or it cannot be opened; says what to do.
+    """
+    if is_postgres(url):
+        from flows.warehouse.postgres.server import connect_to_read
+
+        backend: SQLBackend = connect_to_read(url)
+    else:
+        backend = _file(url)
+    if not {"marts", "quality"} <= {*backend.list_databases()} or not backend.list_tables(
+        database="marts"
+    ):
+        backend.disconnect()
+        raise InputError(f"{shown(url)}: no results are there that you may read; {WHAT_TO_DO}")
+    return backend
+
+
+WHAT_TO_DO = "run `python -m flows.main` into it first, or name another warehouse"
+
+
+def _file(url: str) -> SQLBackend:
+    scheme, _, path = url.partition("://")
+    if scheme != "duckdb" or not path:
+        raise InputError(
+            "the warehouse must be written as duckdb://PATH or postgresql://USER@HOST:PORT/DATABASE"
+        )
+    if not Path(path).is_file():
+        raise InputError(f"{url}: there is no such file; {WHAT_TO_DO}")
+    try:
+        return ibis.duckdb.connect(path, read_only=True)
+    except Exception as error:
+        known = in_our_words(path, error)
+        if known is None:
+            raise
+        raise known from None

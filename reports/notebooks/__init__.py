@@ -1,0 +1,1 @@
+"""Notebooks on the results of runs, and what they share."""
