@@ -20,7 +20,7 @@ from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_
 
 from reports import charts, quality, runs, text
 from reports.drawing import Chart, Drawing
-from reports.findings import MOST, findings
+from reports.findings import MOST, Finding, findings
 from reports.latest import SPARK_HEIGHT, intake_end, latest_month
 from reports.mix import OUTSIDE, mixes
 from reports.svg import inline
@@ -121,7 +121,7 @@ def page(drawn: Drawn, tables: Mapping[str, DataFrame], run: Mapping[str, str | 
         intake_end=intake_end(tables),
         key=tables["rep_key_figures"].reindex([0]).iloc[0],
         latest=latest,
-        leads={finding.target: finding.text for finding in reversed(found)},
+        leads=_by_target(found),
         links=quality.deal_links(tables["scores"]).to_dict("records"),
         mixes={category: mix for category, mix in held.items() if category not in OUTSIDE},
         read=tables["reconciliation"].filter(regex="^rows|^duplicates").sum(),
@@ -136,6 +136,14 @@ def page(drawn: Drawn, tables: Mapping[str, DataFrame], run: Mapping[str, str | 
         outside={category: mix for category, mix in held.items() if category in OUTSIDE},
         statuses=checks["status"].value_counts().to_dict(),
     )
+
+
+def _by_target(found: list[Finding]) -> dict[str, list[str]]:
+    """What is said of each chart: the first sentence is its title."""
+    said: dict[str, list[str]] = {}
+    for finding in found:
+        said.setdefault(finding.target, []).append(finding.text)
+    return said
 
 
 def render(tables: Mapping[str, DataFrame], run: Mapping[str, str | int | None]) -> str:

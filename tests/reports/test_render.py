@@ -26,8 +26,6 @@ PROCESS = [sys.executable, "-m", "reports.render"]
 LISTED: dict[str, Any] = {"runs": [], "latest": "report.html"}
 MARKUP = "<script>alert(1)</script> & $x$ \"'"
 
-WITHOUT_TAKEAWAY = {"entries_by_month", "steps_by_month", "losses_by_reason_and_step"}
-
 Tables = dict[str, pandas.DataFrame]
 Run = dict[str, str | int | None]
 
@@ -108,8 +106,8 @@ def test_charts_have_a_name_a_caption_and_their_numbers(page: Page) -> None:
         said = picture["aria-label"] or ""
         assert said.startswith(f"{chart.title}.")
         takeaway = said.removeprefix(f"{chart.title}.").strip()
-        assert takeaway in page.text
-        assert bool(takeaway) == (chart.name not in WITHOUT_TAKEAWAY)
+        assert takeaway
+        assert all(f"{sentence}." in page.text for sentence in takeaway.rstrip(".").split(". "))
     assert all(chart.caption in page.text for chart in drawn)
     assert sum(tag == "details" for tag, _ in page.tags) == len(drawn)
 
