@@ -21,7 +21,7 @@ from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_
 from reports import charts, quality, runs, text
 from reports.drawing import Chart, Drawing
 from reports.findings import MOST, Finding, findings
-from reports.latest import SPARK_HEIGHT, intake_end, latest_month
+from reports.latest import SPARK_HEIGHT, intake_end, latest_month, step_conversions
 from reports.mix import OUTSIDE, mixes
 from reports.svg import inline
 from reports.template import template
@@ -115,6 +115,7 @@ def page(drawn: Drawn, tables: Mapping[str, DataFrame], run: Mapping[str, str | 
     return TEMPLATE.render(
         as_of=text.MISSING if isna(as_of) else f"{as_of:%Y-%m-%d %H:%M}",
         checks=grid(quality.open_checks(checks)),
+        conversions=step_conversions(tables["rep_cohorts"]),
         findings=found[:MOST],
         has_deals="deals" in set(tables["reconciliation"]["table_name"]),
         history=grid(quality.score_history(tables, as_of)),

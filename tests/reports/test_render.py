@@ -161,7 +161,7 @@ def test_scores_are_shown_with_those_of_earlier_exports(page: Page) -> None:
 def test_what_the_export_holds_is_shown(page: Page) -> None:
     """Numbers in their order, other values with the most frequent first."""
     for text in (
-        "It has no table of deals",
+        "This source has no table of deals",
         "stage_id 8,906 66.4% 2024-01-01 2025-03-30 user_id 2,500",
         "1 400 55.6% 2024-01-01 2025-03-30 2 300 41.7% 2024-01-01 2025-03-30 10 20",
     ):
