@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from pandas import DataFrame, Series
+from pandas import DataFrame, Series, Timestamp
 
-from reports.latest import Latest, Line
+from reports.latest import Latest, Line, intake_end
 from reports.text import clean, decimal, month, rate, short, steps, whole
 
 FEWEST = 30  # deals, losses or stays, below which a sentence would be about chance
@@ -40,7 +40,7 @@ def findings(tables: Mapping[str, DataFrame], latest: Latest | None) -> list[Fin
         *_reps(tables["rep_sales_rep_totals"]),
         *_reason_and_step(losses, tables["rep_funnel_dropoff"]),
         *_busiest_month(tables["rep_sales_funnel_monthly"]),
-        *_steps_that_rose(latest),
+        *_steps_that_rose(latest, intake_end(tables)),
     ]
     return [Finding(text, target) for text, target in found]
 
@@ -212,9 +212,15 @@ def _busiest_month(monthly: DataFrame) -> Sentences:
         )
 
 
-def _steps_that_rose(latest: Latest | None) -> Sentences:
+def _steps_that_rose(latest: Latest | None, end: Timestamp | None) -> Sentences:
     """How many steps had more entries than a year before, or else than a month before."""
     if latest is None:
+        return
+    if end is not None and end < latest.month:
+        yield (
+            f"No deal came in after {month(end)}: what is seen after that are deals from before.",
+            "chart-steps_by_month",
+        )
         return
     for ago, then in ((12, latest.year_before), (1, latest.month_before)):
         pairs = [

@@ -148,6 +148,22 @@ def test_how_many_steps_rose_since_the_year_before_or_else_the_month_before() ->
     assert sentences(Latest(Timestamp("2024-03-01"), [], [line("1 Lead", 14, 15)])) == []
 
 
+def test_after_the_end_of_the_intake_no_step_is_said_to_rise_or_fall() -> None:
+    monthly = [(FEBRUARY, "1", "Lead", 20), (MARCH, "2", "Qualified", 20)]
+    lines = [line("1 Lead", 20, 0), line("2 Qualified", 0, 20)]
+    found = sentences(
+        Latest(MARCH, [], lines),
+        rep_sales_funnel_monthly=monthly,
+        rep_funnel_dropoff=[("1", "Lead", 20, None)],
+    )
+    assert found == [
+        (
+            "No deal came in after February 2024: what is seen after that are deals from before.",
+            "chart-steps_by_month",
+        )
+    ]
+
+
 def test_the_month_that_brought_most_deals() -> None:
     monthly = [
         (FEBRUARY, "1", "Lead", 10),
