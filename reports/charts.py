@@ -15,7 +15,9 @@ from reports.drawing import (
     MAIN,
     OTHER,
     PALE,
+    PHONE,
     SIDE,
+    WIDTH,
     Drawing,
     chart,
     column,
@@ -27,7 +29,7 @@ from reports.text import clean, compact, decimal, months, rate, short, steps, wh
 
 MOST_BARS = 15
 MOST_MONTHS = 36
-PANELS, PANEL_TITLE = 3, 26  # small charts side by side; letters that fit above one
+PANELS, PANEL_TITLE = 2, 32  # small charts side by side; letters that fit above one
 BARS = {"orient": "h", "native_scale": True, "errorbar": None, "saturation": 1, "width": 0.55}
 
 
@@ -68,10 +70,10 @@ def funnel(rep_funnel_dropoff: DataFrame, rep_stage_dwell: DataFrame) -> Figure:
 def entries_by_month(rep_sales_funnel_monthly: DataFrame) -> Figure:
     """Distinct deals that entered a step in a month.
 
-    A deal counts once in each month and step that it enters. A darker cell is more deals, an empty
-    one none. The last months can be incomplete: where new deals no longer come in, deals entered
-    earlier still move through the later steps, and the thinning edge is the end of the intake, not
-    a decline.
+    A deal counts once in each month and step that it enters. A stronger colour is more deals, an
+    empty cell none. The last months can be incomplete: where new deals no longer come in, deals
+    entered earlier still move through the later steps, and the thinning edge is the end of the
+    intake, not a decline.
     """
     mart = rep_sales_funnel_monthly
     wide = _by_month(mart, steps(mart), "deals_count").tail(MOST_MONTHS)
@@ -84,7 +86,7 @@ def entries_by_month(rep_sales_funnel_monthly: DataFrame) -> Figure:
 
 
 def _wide_enough(columns: int) -> float:
-    return max(490, 160 + 18 * columns)
+    return max(WIDTH, 160 + 18 * columns)
 
 
 @chart(section="By month", title="Each step month by month")
@@ -99,20 +101,22 @@ def steps_by_month(rep_sales_funnel_monthly: DataFrame, rep_funnel_dropoff: Data
     if wide.empty:
         return nothing_to_show()
     rows = math.ceil(len(wide.columns) / PANELS)
-    figure = Drawing(wide.reset_index(), ["12.3k"] * (3 * rows), top=14, width=590)
+    figure = Drawing(wide.reset_index(), ["12.3k"] * (3 * rows), top=14, width=PHONE)
     panels = figure.subplots(rows, PANELS, squeeze=False).ravel()
-    figure.subplots_adjust(hspace=0.9, wspace=0.15)
+    figure.subplots_adjust(hspace=0.9, wspace=0.2)
     end = intake_end({"rep_sales_funnel_monthly": mart, "rep_funnel_dropoff": rep_funnel_dropoff})
     over = len(wide) - 1 if end is None else int((wide.index <= end).sum())
     for axes, (step, entries) in zip(panels, wide.items(), strict=False):
         places = range(len(entries))
-        axes.plot(places, entries, color=MAIN, linewidth=1.2)
+        dot = "." if len(entries) == 1 else ""  # one month makes no line
+        axes.plot(places, entries, dot + "-", color=MAIN, linewidth=1.2)
         axes.fill_between(places, entries, color=PALE, linewidth=0)
         axes.axvspan(over - 0.5, len(entries) - 0.5, color=OTHER, alpha=0.2, linewidth=0)
         axes.set(xlim=(-0.5, len(entries) - 0.5), ylim=(0, 1.05 * entries.max() or 1))
         axes.set_title(_first_words(step), loc="left", fontsize=8)
         axes.set_yticks([entries.max()], [compact(entries.max())])
-        axes.set_xticks([0, len(entries) - 1], [f"{wide.index[at]:%b %y}" for at in (0, -1)])
+        ends = sorted({0, len(entries) - 1})
+        axes.set_xticks(ends, [f"{wide.index[at]:%b %y}" for at in ends])
         axes.tick_params(labelsize=7)
         axes.grid(visible=False)
     for axes in panels[len(wide.columns) :]:
@@ -163,13 +167,13 @@ def cohorts(rep_cohorts: DataFrame) -> Figure:
     created = of_month["deals_created"].first().reindex(wide.index)
     is_mature = of_month["is_mature"].first().reindex(wide.index).astype("boolean").fillna(False)
     labels = [f"{month:%b %Y} ({whole(deals)})" for month, deals in created.items()]
-    figure = Drawing(rep_cohorts, labels, bottom=34, width=max(490, 120 + 30 * len(wide.columns)))
+    figure = Drawing(rep_cohorts, labels, bottom=34, width=max(WIDTH, 120 + 30 * len(wide.columns)))
     texts = wide.map(lambda share: "" if isna(share) else f"{share:.0f}")
     axes = figure.cells(wide.fillna(0), texts, list(wide.columns))
     axes.set_xlabel("reached step, in percent of the deals created")
     for place, mature in enumerate(is_mature):
         if not mature:
-            axes.axhspan(place, place + 1, color=OTHER, alpha=0.6, linewidth=0)
+            axes.axhspan(place, place + 1, color=OTHER, alpha=0.4, linewidth=0)
     return figure
 
 
@@ -231,7 +235,7 @@ def losses_by_reason_and_step(
     names = [short("no step" if code == "none" else code) for code in wide]
     labels = [short(reason) for reason in wide.index]
     figure = Drawing(
-        wide.reset_index(), labels, bottom=34, width=max(490, 200 + 34 * len(wide.columns))
+        wide.reset_index(), labels, bottom=34, width=max(WIDTH, 200 + 34 * len(wide.columns))
     )
     axes = figure.cells(wide, wide.map(compact), names, LOSS)
     axes.set_xlabel("last step before the loss")
@@ -261,7 +265,7 @@ def _losses(what: str, labels: list[str], losses: Series) -> Figure:
     shares = 100 * losses / (losses.sum() or math.nan)
     numbers = DataFrame({what: labels, "losses": losses.array, "share_of_losses_pct": shares.array})
     places = range(len(labels))
-    figure = Drawing(numbers, labels, right=50)
+    figure = Drawing(numbers, labels, right=60, width=PHONE)
     axes = figure.rows(losses.max(), places)
     seaborn.barplot(x=losses.array, y=places, color=LOSS, ax=axes, **BARS)
     note(axes, places, losses, losses.map(whole) + " (" + shares.map(rate) + ")")
@@ -300,19 +304,22 @@ def days_to_close(rep_days_to_close: DataFrame) -> Figure:
     will take longer than that.
     """
     mart = rep_days_to_close.sort_values("status", ascending=False, kind="stable")
-    figure, axes, places = _days(mart, mart["status"], right=80)
+    figure, axes, places = _days(mart, mart["status"], right=80, width=PHONE)
     column(axes, 38, places, "median", mart["median_days"].map(decimal))
     column(axes, 76, places, "deals", mart["deals"].map(whole))
     figure.key(axes, "median", "p75", "p90")
     return figure
 
 
-def _days(mart: DataFrame, names: Series, right: float) -> tuple[Drawing, Axes, range]:
+def _days(
+    mart: DataFrame, names: Series, right: float, width: float = WIDTH
+) -> tuple[Drawing, Axes, range]:
     """Bars of a median that reach on, thin, to what three in four and nine in ten stay below."""
     days = mart[["median_days", "p75_days", "p90_days"]].astype(float)
     median, p75, p90 = (days[name] for name in days)
     places = range(len(mart))
-    figure = Drawing(mart, names.map(short).tolist(), top=36, right=right, bottom=34)
+    labels = names.map(short).tolist()
+    figure = Drawing(mart, labels, top=36, right=right, bottom=34, width=width)
     axes = figure.rows(days.fillna(0).max(axis=None), places)
     seaborn.barplot(x=median, y=places, color=MAIN, label="median", ax=axes, **BARS)
     axes.hlines(places, median, p90, color=MAIN, linewidth=1)
@@ -339,7 +346,8 @@ def most_active_reps(rep_sales_rep_totals: DataFrame) -> Figure:
     top = ranked.head(MOST_BARS)
     places = range(len(top))
     ends = top[kinds].astype(float).fillna(0).cumsum(axis="columns")
-    figure = Drawing(ranked, top["sales_rep_name"].map(short).tolist(), top=36, right=94)
+    labels = top["sales_rep_name"].map(short).tolist()
+    figure = Drawing(ranked, labels, top=36, right=94, width=PHONE)
     axes = figure.rows(ends.max(axis=None), places)
     for kind, colour in zip(kinds, (MAIN, SIDE, OTHER), strict=True):
         widths = top[kind].astype(float)

@@ -11,7 +11,7 @@ from typing import Any
 import matplotlib
 import seaborn
 from matplotlib.axes import Axes
-from matplotlib.colors import Colormap
+from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from pandas import DataFrame
 
@@ -21,6 +21,9 @@ INK, GRID = "#20242a", "#d4d8de"  # svg.py hands these two to the page, which ha
 MAIN, SIDE, LOSS = "#2f7fc1", "#1f9d78", "#d5602b"  # distinct for colour-blind readers too
 OTHER, PALE = "#9aa3ad", "#2f7fc144"
 ROW = 23  # points
+WIDTH, PHONE = 490, 356  # points; the latter is shown on a phone without scrolling
+LEAST_ROOM = 120  # points for what is drawn, however long the labels
+FAINTEST, STRONGEST = 0.08, 0.7  # of a cell's colour: its number can be read on all, light and dark
 
 STYLE: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"],  # comes with matplotlib: the same layout on every machine
@@ -62,9 +65,10 @@ class Drawing(Figure):
         top: float = 4,
         right: float = 12,
         bottom: float = 20,
-        width: float = 490,
+        width: float = WIDTH,
     ) -> None:
         left = 8 + max(map(breadth, labels))
+        width = max(width, left + LEAST_ROOM + right)
         height = top + ROW * len(labels) + bottom
         super().__init__(figsize=(width / 72, height / 72))
         self.subplots_adjust(left / width, bottom / height, 1 - right / width, 1 - top / height)
@@ -83,7 +87,7 @@ class Drawing(Figure):
     def cells(
         self, shares: DataFrame, texts: DataFrame, columns: Sequence[str], colour: str = MAIN
     ) -> Axes:
-        """Add axes for a table of cells: the higher the share, the darker; a cell of 0 is empty."""
+        """Add axes for a table of cells, the higher the share the stronger; one of 0 is empty."""
         axes = self.add_subplot()
         most = shares.max(axis=None)
         longest = max((len(text) for row in texts.to_numpy() for text in row), default=0)
@@ -92,7 +96,7 @@ class Drawing(Figure):
             mask=~(shares > 0),
             annot=texts,
             fmt="",
-            annot_kws={"size": 8 if longest <= 3 else 6.5, "color": "black"},
+            annot_kws={"size": 8 if longest <= 3 else 6.5, "color": INK},
             vmin=0,
             vmax=most or 1,
             cmap=_shades(colour),
@@ -103,7 +107,7 @@ class Drawing(Figure):
         )
         axes.grid(visible=False)
         axes.set(xlabel="", ylabel="")
-        axes.set_yticks(axes.get_yticks(), self.labels)
+        axes.set_yticks(axes.get_yticks(), self.labels, rotation=0)
         axes.set_xticks([place + 0.5 for place in range(len(columns))], columns, rotation=0)
         return axes
 
@@ -125,7 +129,8 @@ class Drawing(Figure):
 
 
 def _shades(colour: str) -> Colormap:
-    return seaborn.light_palette(colour, as_cmap=True)
+    ends = [(colour, FAINTEST), (colour, STRONGEST)]  # over the page, which has a dark mode
+    return LinearSegmentedColormap.from_list(colour, ends)
 
 
 @contextmanager

@@ -3,14 +3,15 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from pandas import DataFrame, Series
+from pandas import DataFrame, Series, Timestamp
 
-from reports.latest import Latest, Line
+from reports.latest import Latest, Line, intake_end
 from reports.text import clean, decimal, month, rate, short, steps, whole
 
 FEWEST = 30  # deals, losses or stays, below which a sentence would be about chance
 MOST = 5  # sentences in the summary; the others stand at their charts only
 FEW_REPS = 10
+ALIKE = 0.9  # of the longest: stays as long as that are told apart by nobody
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,9 @@ def findings(tables: Mapping[str, DataFrame], latest: Latest | None) -> list[Fin
     """The sentences, those that matter most first."""
     losses = tables["rep_losses_monthly"]
     found = [
-        *_largest_drop(tables["rep_funnel_dropoff"], tables["rep_stage_dwell"]),
+        *_largest_drop(
+            tables["rep_funnel_dropoff"], tables["rep_stage_dwell"], tables["rep_cohorts"]
+        ),
         *_largest_change(latest),
         *_losses(losses),
         *_longest_stay(tables["rep_stage_dwell"]),
@@ -35,6 +38,9 @@ def findings(tables: Mapping[str, DataFrame], latest: Latest | None) -> list[Fin
         *_month_of_losses(losses),
         *_days_to_close(tables["rep_days_to_close"]),
         *_reps(tables["rep_sales_rep_totals"]),
+        *_reason_and_step(losses, tables["rep_funnel_dropoff"]),
+        *_busiest_month(tables["rep_sales_funnel_monthly"]),
+        *_steps_that_rose(latest, intake_end(tables)),
     ]
     return [Finding(text, target) for text, target in found]
 
@@ -42,7 +48,7 @@ def findings(tables: Mapping[str, DataFrame], latest: Latest | None) -> list[Fin
 Sentences = Iterator[tuple[str, str]]
 
 
-def _largest_drop(dropoff: DataFrame, dwell: DataFrame) -> Sentences:
+def _largest_drop(dropoff: DataFrame, dwell: DataFrame, cohorts: DataFrame) -> Sentences:
     """The two main steps between which the greatest share of the deals is left behind."""
     main = dropoff[dropoff["funnel_step"].isin(dwell["funnel_step"])].reset_index(drop=True)
     before = main["deals_reached"].shift()
@@ -56,6 +62,26 @@ def _largest_drop(dropoff: DataFrame, dwell: DataFrame) -> Sentences:
             f" ({whole(main['deals_reached'][place])} of {whole(before[place])}).",
             "chart-funnel",
         )
+        yield from _drop_over_time(cohorts, *main["funnel_step"][place - 1 : place + 1])
+
+
+def _drop_over_time(cohorts: DataFrame, before: str, after: str) -> Sentences:
+    """What became of that drop, from the first mature month to the last."""
+    mature = cohorts[cohorts["is_mature"].astype("boolean").fillna(False)]
+    reached = mature.pivot_table(
+        index="month", columns="funnel_step", values="deals_reached", aggfunc="first"
+    ).reindex(columns=[before, after])
+    reached = reached[reached[before] >= FEWEST].astype(float)
+    if len(reached) < 2:
+        return
+    shares = 100 * reached[after] / reached[before]
+    first, last = rate(shares.iloc[0]), rate(shares.iloc[-1])
+    became = "stayed" if first == last else "grew" if shares.iloc[-1] < shares.iloc[0] else "shrank"
+    yield (
+        f"This drop {became}: of the deals created in {month(shares.index[0])}, {first} made that"
+        f" step within 90 days, of those created in {month(shares.index[-1])}, {last}.",
+        "chart-funnel",
+    )
 
 
 def _largest_change(latest: Latest | None) -> Sentences:
@@ -84,10 +110,15 @@ def _losses(losses: DataFrame) -> Sentences:
     by_reason: Series = losses.groupby("lost_reason_label")["deals_count"].sum()
     total = by_reason.sum()
     if total >= FEWEST:
-        reason, most = by_reason.idxmax(), by_reason.max()
+        ranked = by_reason.sort_values(ascending=False, kind="stable")
+        shares = [rate(100 * count / total) for count in ranked.head(2)]
+        others = "".join(
+            f"; {short(reason)} follows with {share}"
+            for reason, share in zip(ranked.index[1:2], shares[1:], strict=True)
+        )
         yield (
-            f"The reason most often given for a loss is {short(reason)}: {rate(100 * most / total)}"
-            f" of {whole(total)} losses.",
+            f"The reason most often given for a loss is {short(ranked.index[0])}: {shares[0]}"
+            f" of {whole(total)} losses{others}.",
             "chart-losses_by_reason",
         )
 
@@ -97,6 +128,13 @@ def _longest_stay(dwell: DataFrame) -> Sentences:
     median = dwell["median_days"].astype(float).where(dwell["completed_stays"] >= FEWEST)
     if median.notna().any():
         place = int(median.idxmax())
+        if median.count() > 1 and median.min() >= ALIKE * median.max():
+            yield (
+                f"Deals stay about equally long in every stage: half of the stays took"
+                f" {decimal(median.min())} to {decimal(median.max())} days or more.",
+                "chart-days_in_stage",
+            )
+            return
         open_stays = dwell["open_stays"][place]
         still = f"; {whole(open_stays)} have not ended" if open_stays else ""
         yield (
@@ -130,8 +168,8 @@ def _step_of_losses(losses: DataFrame, dropoff: DataFrame) -> Sentences:
         code, most = by_step.idxmax(), by_step.max()
         names = dict(zip(dropoff["funnel_step"], steps(dropoff), strict=True))
         yield (
-            f"Most losses come after {short(names.get(code, 'no known step'))}:"
-            f" {rate(100 * most / total)} of {whole(total)}.",
+            f"No step has more losses after it than {short(names.get(code, 'no known step'))}:"
+            f" {whole(most)} of {whole(total)} ({rate(100 * most / total)}).",
             "chart-losses_by_step",
         )
 
@@ -141,9 +179,61 @@ def _month_of_losses(losses: DataFrame) -> Sentences:
     by_month: Series = losses.groupby("month")["deals_count"].sum()
     if by_month.sum() >= FEWEST and len(by_month) > 1:
         yield (
-            f"Most deals were lost in {month(by_month.idxmax())}: {whole(by_month.max())}.",
+            f"No month had more losses than {month(by_month.idxmax())}: {whole(by_month.max())} of"
+            f" {whole(by_month.sum())}.",
             "chart-losses_by_month",
         )
+
+
+def _reason_and_step(losses: DataFrame, dropoff: DataFrame) -> Sentences:
+    """Which reason is given most often, and where."""
+    pairs: Series = losses.groupby(["lost_reason_label", "funnel_step"])["deals_count"].sum()
+    if pairs.sum() >= FEWEST:
+        reason, code = pairs.idxmax()
+        names = dict(zip(dropoff["funnel_step"], steps(dropoff), strict=True))
+        yield (
+            f"No reason is given more often at one step than {short(reason)} after"
+            f" {short(names.get(code, 'no known step'))}: {whole(pairs.max())} of"
+            f" {whole(pairs.sum())} losses.",
+            "chart-losses_by_reason_and_step",
+        )
+
+
+def _busiest_month(monthly: DataFrame) -> Sentences:
+    """When most deals came in."""
+    first = monthly[monthly["funnel_step"].isin(monthly["funnel_step"].head(1))]
+    if len(first) > 1 and first["deals_count"].sum() >= FEWEST:
+        most = first.loc[first["deals_count"].idxmax()]
+        yield (
+            f"No month brought more deals into {short(steps(first).iloc[0])} than"
+            f" {month(most['month'])}: {whole(most['deals_count'])} of"
+            f" {whole(first['deals_count'].sum())}.",
+            "chart-entries_by_month",
+        )
+
+
+def _steps_that_rose(latest: Latest | None, end: Timestamp | None) -> Sentences:
+    """How many steps had more entries than a year before, or else than a month before."""
+    if latest is None:
+        return
+    if end is not None and end < latest.month:
+        yield (
+            f"No deal came in after {month(end)}: what is seen after that are deals from before.",
+            "chart-steps_by_month",
+        )
+        return
+    for ago, then in ((12, latest.year_before), (1, latest.month_before)):
+        pairs = [
+            line.counts.iloc[[-1, -1 - ago]] for line in latest.lines if len(line.counts) > ago
+        ]
+        if pairs and sum(now + before for now, before in pairs) >= FEWEST:
+            rose = sum(now > before for now, before in pairs)
+            yield (
+                f"{rose} of {len(pairs)} steps had more entries in {month(latest.month)} than in"
+                f" {month(then)}.",
+                "chart-steps_by_month",
+            )
+            return
 
 
 def _days_to_close(statuses: DataFrame) -> Sentences:
@@ -174,10 +264,11 @@ def _reps(reps: DataFrame) -> Sentences:
 def _links(scores: DataFrame) -> Sentences:
     """Tables whose rows mostly belong to no known deal."""
     links = scores[scores["measure"] == "deal_link_validity"]
+    links = links[links["total_rows"] >= FEWEST]
     for link in links[links["passing_rows"] * 2 < links["total_rows"]].to_dict("records"):
         yield (
             f"Only {whole(link['passing_rows'])} of {whole(link['total_rows'])} rows in"
             f" {clean(link['table_name'])} name a deal that is known, so that call steps cannot be"
             " compared with the main steps.",
-            "data",
+            "chart-funnel",
         )

@@ -94,7 +94,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Latest:
-    """The latest complete month, what a manager asks for, and a line per step of the funnel."""
+    """The latest complete month, what a manager asks for, and a line per step of the funnel.
+
+    Or the latest whose deals can be judged, and a line per conversion from step to step.
+    """
 
     month: Timestamp
     figures: list[Line]
@@ -150,6 +153,22 @@ def latest_month(
     ]
     figures = _figures(tables["rep_monthly_figures"], months, is_judged)
     return Latest(last, figures, lines)
+
+
+def step_conversions(cohorts: DataFrame) -> Latest | None:
+    """From each main step to the next within 90 days, of the deals of the latest mature month."""
+    mature = cohorts[cohorts["is_mature"].astype("boolean").fillna(False)]
+    if mature.empty:
+        return None
+    named = mature.assign(month=to_datetime(mature["month"]), step=steps(mature))
+    reached = named.pivot_table(
+        index="month", columns="step", values="deals_reached", aggfunc="sum", sort=False
+    )
+    reached = reached.astype(float).sort_index().asfreq("MS")
+    before = reached.shift(axis="columns")
+    shares = 100 * reached / before.where(before > 0)
+    lines = [Line(str(step), shares[step], True, rate) for step in shares.columns[1:]]
+    return Latest(shares.index[-1], [], lines)
 
 
 def _figures(monthly: DataFrame, months: DatetimeIndex, is_judged: bool) -> list[Line]:

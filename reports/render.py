@@ -20,8 +20,8 @@ from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_
 
 from reports import charts, lineage, quality, runs, text
 from reports.drawing import Chart, Drawing
-from reports.findings import MOST, findings
-from reports.latest import SPARK_HEIGHT, intake_end, latest_month
+from reports.findings import MOST, Finding, findings
+from reports.latest import SPARK_HEIGHT, intake_end, latest_month, step_conversions
 from reports.mix import OUTSIDE, mixes
 from reports.svg import inline
 from reports.template import template
@@ -115,6 +115,7 @@ def page(drawn: Drawn, tables: Mapping[str, DataFrame], run: Mapping[str, str | 
     return TEMPLATE.render(
         as_of=text.MISSING if isna(as_of) else f"{as_of:%Y-%m-%d %H:%M}",
         checks=grid(quality.open_checks(checks)),
+        conversions=step_conversions(tables["rep_cohorts"]),
         findings=found[:MOST],
         has_deals="deals" in set(tables["reconciliation"]["table_name"]),
         history=grid(quality.score_history(tables, as_of)),
@@ -122,7 +123,7 @@ def page(drawn: Drawn, tables: Mapping[str, DataFrame], run: Mapping[str, str | 
         key=tables["rep_key_figures"].reindex([0]).iloc[0],
         latest=latest,
         lineage=lineage.picture(tables["data_dictionary"], tables["lineage"]),
-        leads={finding.target: finding.text for finding in reversed(found)},
+        leads=_by_target(found),
         links=quality.deal_links(tables["scores"]).to_dict("records"),
         mixes={category: mix for category, mix in held.items() if category not in OUTSIDE},
         read=tables["reconciliation"].filter(regex="^rows|^duplicates").sum(),
@@ -138,6 +139,14 @@ def page(drawn: Drawn, tables: Mapping[str, DataFrame], run: Mapping[str, str | 
         statuses=checks["status"].value_counts().to_dict(),
         tables=lineage.in_words(tables),
     )
+
+
+def _by_target(found: list[Finding]) -> dict[str, list[str]]:
+    """What is said of each chart: the first sentence is its title."""
+    said: dict[str, list[str]] = {}
+    for finding in found:
+        said.setdefault(finding.target, []).append(finding.text)
+    return said
 
 
 def render(tables: Mapping[str, DataFrame], run: Mapping[str, str | int | None]) -> str:

@@ -13,6 +13,7 @@ FROM_PAGE = {INK: "currentColor", GRID: "var(--grid)", "'DejaVu Sans'": "inherit
 NOT_IN_A_PAGE = {"metadata", "style"}  # web addresses; rules that would reach beyond the picture
 NAMESPACE = re.compile(r"\{.*\}")
 REFERENCE = re.compile(r"#(\w+)")
+LARGEST = 1.65  # times its size; one of the usual width then fills the page
 
 
 def inline(figure: Figure, name: str) -> str:
@@ -47,7 +48,8 @@ def inline(figure: Figure, name: str) -> str:
         }
     view = root.get("viewBox", "")
     root.attrib = {"viewBox": view, "aria-hidden": "true"}
-    root.set("style", f"min-width: {float(view.split()[2]):.0f}px")
+    width = float(view.split()[2])  # letters are of one size, whatever the width of the chart
+    root.set("style", f"min-width: {width:.0f}px; max-width: {LARGEST * width:.0f}px")
     return ET.tostring(root, encoding="unicode")
 
 

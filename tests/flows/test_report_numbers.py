@@ -263,6 +263,25 @@ def test_the_steps_of_the_latest_month(both):
         assert f"{name} {whole(now)} {changes}" in report.text
 
 
+def test_the_conversions_from_step_to_step(both):
+    report, warehouse = both
+    steps = warehouse.execute("""
+        WITH shares AS (
+            SELECT month, step_order, funnel_step || ' ' || cohorts.kpi_name AS name,
+                   100.0 * deals_reached / nullif(lag(deals_reached) OVER of_month, 0) AS share,
+                   max(month) OVER () AS latest
+            FROM marts.rep_cohorts AS cohorts JOIN staging.stg_funnel_steps USING (funnel_step)
+            WHERE is_mature WINDOW of_month AS (PARTITION BY month ORDER BY step_order))
+        SELECT name, any_value(share) FILTER (month = latest),
+               any_value(share) FILTER (month = latest - INTERVAL 1 MONTH),
+               any_value(share) FILTER (month = latest - INTERVAL 1 YEAR)
+        FROM shares WHERE step_order > 1 GROUP BY name""").fetchall()
+    assert len(steps) == 8
+    for name, now, before, year_before in steps:
+        changes = " ".join(_change(now, then, rate) for then in (before, year_before))
+        assert f"{name} {rate(now)} {changes}" in report.text
+
+
 def _change(now: float, then: float, write) -> str:
     if now == then:
         return "the same"

@@ -7,7 +7,7 @@ import pandas
 import pytest
 
 from reports import charts
-from reports.drawing import Chart, Drawing
+from reports.drawing import INK, LEAST_ROOM, STRONGEST, Chart, Drawing
 from reports.svg import inline
 
 CHARTS = [item for item in vars(charts).values() if isinstance(item, Chart)]
@@ -191,6 +191,35 @@ def test_every_step_has_a_small_chart_and_the_incomplete_months_a_shade(tables: 
     assert len(figure.axes) == 12
     [shade] = figure.axes[0].patches
     assert (shade.get_x(), shade.get_x() + shade.get_width()) == (8.5, 14.5)
+
+
+def test_one_month_of_one_step_can_be_seen_and_read(tables: Tables) -> None:
+    """A dot where there is no line, and a label that lies."""
+    mart = tables["rep_sales_funnel_monthly"]
+    tables["rep_sales_funnel_monthly"] = mart.head(1)
+    [axes] = drawn(charts.steps_by_month, tables).axes
+    assert [line.get_marker() for line in axes.lines] == ["."]
+    [table] = drawn(charts.entries_by_month, tables).axes
+    assert [label.get_rotation() for label in table.get_yticklabels()] == [0]
+
+
+def test_no_name_of_a_usual_step_is_cut(tables: Tables) -> None:
+    shown = [axes.get_title(loc="left") for axes in drawn(charts.steps_by_month, tables).axes]
+    assert not any(name.endswith("…") for name in shown)
+
+
+def test_a_cell_lets_the_paper_shine_through_so_that_its_number_can_be_read(tables: Tables) -> None:
+    """In the ink of the page, light or dark."""
+    [axes] = drawn(charts.entries_by_month, tables).axes
+    opacities = axes.collections[0].get_facecolor()[:, 3]
+    assert 0 < opacities[opacities > 0].min() < opacities.max() <= STRONGEST
+    assert {text.get_color() for text in axes.texts} == {INK}
+
+
+def test_long_labels_leave_room_for_the_bars(tables: Tables) -> None:
+    mart = tables["rep_losses_monthly"].assign(lost_reason_label="長い理由" * 20)
+    [axes] = drawn(charts.losses_by_reason, tables | {"rep_losses_monthly": mart}).axes
+    assert axes.get_window_extent().width * 72 / axes.figure.dpi > LEAST_ROOM - 1
 
 
 def test_while_deals_come_in_only_the_last_month_is_incomplete(tables: Tables) -> None:

@@ -25,11 +25,13 @@ NOTHING: dict[str, list[str]] = {
         "funnel_step",
         "kpi_name",
         "deals_created",
+        "deals_reached",
         "reached_pct",
         "is_mature",
     ],
     "rep_days_to_close": ["status", "deals", "median_days", "p90_days"],
     "rep_sales_rep_totals": ["activities_completed"],
+    "rep_sales_funnel_monthly": ["month", "funnel_step", "kpi_name", "deals_count"],
     "scores": ["table_name", "measure", "passing_rows", "total_rows"],
 }
 
@@ -75,6 +77,39 @@ def test_the_largest_drop_is_between_main_steps() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("reached", "said"),
+    [
+        ((40, 30), "This drop grew: of the deals created in February 2024, 80.0% made that step"
+         " within 90 days, of those created in March 2024, 60.0%."),
+        ((30, 40), "This drop shrank: of the deals created in February 2024, 60.0% made that step"
+         " within 90 days, of those created in March 2024, 80.0%."),
+        ((30, 30), "This drop stayed: of the deals created in February 2024, 60.0% made that step"
+         " within 90 days, of those created in March 2024, 60.0%."),
+    ],
+    ids=["grew", "shrank", "stayed"],
+)  # fmt: skip
+def test_whether_the_largest_drop_grew(reached: tuple[int, int], said: str) -> None:
+    """From the first mature month to the last; months of few deals are none."""
+    dropoff = [("1", "Lead", 200, None), ("2", "Qualified", 120, 60.0)]
+    cohorts = [
+        (month, step, "Step", 50, count, 0.0, is_mature)
+        for month, counts, is_mature in (
+            (Timestamp("2024-01-01"), (29, 1), True),
+            (FEBRUARY, (50, reached[0]), True),
+            (MARCH, (50, reached[1]), True),
+            (Timestamp("2024-04-01"), (50, 0), False),
+        )
+        for step, count in zip(("1", "2"), counts, strict=True)
+    ]
+    found = sentences(
+        rep_funnel_dropoff=dropoff, rep_stage_dwell=stages("1", "2"), rep_cohorts=cohorts
+    )
+    assert [text for text, _ in found if text.startswith("This drop")] == [
+        said.replace("80.0%", f"{max(reached) * 2}.0%").replace("60.0%", f"{min(reached) * 2}.0%")
+    ]
+
+
 def test_a_drop_of_few_deals_is_not_told() -> None:
     dropoff = [("1", "Lead", 29, None), ("2", "Qualified", 2, 6.9)]
     assert sentences(rep_funnel_dropoff=dropoff, rep_stage_dwell=stages("1", "2")) == []
@@ -99,13 +134,54 @@ def line(name: str, *counts: float) -> Line:
     ids=["two steps", "too few", "no change", "first month"],
 )
 def test_the_step_that_changed_most(lines: list[Line], said: list[str]) -> None:
-    assert [text for text, _ in sentences(Latest(Timestamp("2024-03-01"), [], lines))] == said
+    found = sentences(Latest(Timestamp("2024-03-01"), [], lines))
+    assert [text for text, target in found if target == "latest"] == said
+
+
+def test_how_many_steps_rose_since_the_year_before_or_else_the_month_before() -> None:
+    year = [line("1 Lead", 40, *[0] * 11, 50), line("2 Qualified", 40, *[0] * 11, 40)]
+    for lines, then in ((year, "March 2023"), ([line("1 Lead", 40, 50)], "February 2024")):
+        assert (
+            f"1 of {len(lines)} steps had more entries in March 2024 than in {then}.",
+            "chart-steps_by_month",
+        ) in sentences(Latest(Timestamp("2024-03-01"), [], lines))
+    assert sentences(Latest(Timestamp("2024-03-01"), [], [line("1 Lead", 14, 15)])) == []
+
+
+def test_after_the_end_of_the_intake_no_step_is_said_to_rise_or_fall() -> None:
+    monthly = [(FEBRUARY, "1", "Lead", 20), (MARCH, "2", "Qualified", 20)]
+    lines = [line("1 Lead", 20, 0), line("2 Qualified", 0, 20)]
+    found = sentences(
+        Latest(MARCH, [], lines),
+        rep_sales_funnel_monthly=monthly,
+        rep_funnel_dropoff=[("1", "Lead", 20, None)],
+    )
+    assert found == [
+        (
+            "No deal came in after February 2024: what is seen after that are deals from before.",
+            "chart-steps_by_month",
+        )
+    ]
+
+
+def test_the_month_that_brought_most_deals() -> None:
+    monthly = [
+        (FEBRUARY, "1", "Lead", 10),
+        (FEBRUARY, "2", "Qualified", 99),
+        (MARCH, "1", "Lead", 20),
+    ]
+    assert sentences(rep_sales_funnel_monthly=monthly) == [
+        ("No month brought more deals into 1 Lead than March 2024: 20 of 30.",
+         "chart-entries_by_month"),
+    ]  # fmt: skip
+    assert sentences(rep_sales_funnel_monthly=monthly[:2]) == []
 
 
 def test_the_reason_most_often_given() -> None:
     found = sentences(rep_losses_monthly=LOSSES)
     assert found[0] == (
-        "The reason most often given for a loss is Price: 62.5% of 40 losses.",
+        "The reason most often given for a loss is Price: 62.5% of 40 losses;"
+        " Silence follows with 37.5%.",
         "chart-losses_by_reason",
     )
 
@@ -114,8 +190,12 @@ def test_the_step_and_the_month_of_most_losses() -> None:
     dropoff = [("1", "Lead", 0, None), ("2", "Qualified", 0, None)]
     found = sentences(rep_losses_monthly=LOSSES, rep_funnel_dropoff=dropoff)
     assert found[1:] == [
-        ("Most losses come after 1 Lead: 50.0% of 40.", "chart-losses_by_step"),
-        ("Most deals were lost in March 2024: 25.", "chart-losses_by_month"),
+        ("No step has more losses after it than 1 Lead: 20 of 40 (50.0%).", "chart-losses_by_step"),
+        ("No month had more losses than March 2024: 25 of 40.", "chart-losses_by_month"),
+        (
+            "No reason is given more often at one step than Price after 1 Lead: 20 of 40 losses.",
+            "chart-losses_by_reason_and_step",
+        ),
     ]
 
 
@@ -125,10 +205,10 @@ def test_few_losses_are_not_told() -> None:
 
 def test_how_far_the_latest_mature_month_came() -> None:
     cohorts = [
-        (FEBRUARY, "1", "Lead", 40, 100.0, True),
-        (FEBRUARY, "2", "Qualified", 40, 62.5, True),
-        (FEBRUARY, "3", "Needs", 40, 49.9, True),
-        (MARCH, "3", "Needs", 40, 90.0, False),
+        (FEBRUARY, "1", "Lead", 40, 40, 100.0, True),
+        (FEBRUARY, "2", "Qualified", 40, 25, 62.5, True),
+        (FEBRUARY, "3", "Needs", 40, 20, 49.9, True),
+        (MARCH, "3", "Needs", 40, 36, 90.0, False),
     ]
     assert sentences(rep_cohorts=cohorts) == [
         (
@@ -171,16 +251,28 @@ def test_the_stage_of_the_longest_stays_needs_enough_of_them() -> None:
     ]
 
 
+def test_stages_of_equally_long_stays_are_not_ranked() -> None:
+    dwell = [("1", "Lead", 30, 16.0, 0), ("2", "Qualified", 30, 15.0, 0)]
+    assert sentences(rep_stage_dwell=dwell) == [
+        (
+            "Deals stay about equally long in every stage: half of the stays took 15.0 to 16.0 days"
+            " or more.",
+            "chart-days_in_stage",
+        )
+    ]
+
+
 def test_links_that_mostly_lead_nowhere_are_told() -> None:
     scores = [
         ("activity", "deal_link_validity", 8, 4579),
         ("activity", "completeness", 0, 4579),
         ("deals", "deal_link_validity", 5, 10),
         ("users", "deal_link_validity", 0, 0),
+        ("calls", "deal_link_validity", 0, 29),
     ]
     [(text, target)] = sentences(scores=scores)
     assert text.startswith("Only 8 of 4,579 rows in activity name a deal that is known")
-    assert target == "data"
+    assert target == "chart-funnel"
 
 
 def test_every_sentence_of_the_page_leads_somewhere(
@@ -191,6 +283,20 @@ def test_every_sentence_of_the_page_leads_somewhere(
     for target in ("chart-funnel", "latest", "chart-losses_by_reason", "chart-days_in_stage"):
         assert f'href="#{target}"' in page
         assert f'id="{target}"' in page
+
+
+def test_the_title_of_a_chart_is_what_it_shows_and_without_that_what_it_is_about(
+    tables: Tables, run: dict[str, str | int | None]
+) -> None:
+    said = "The reason most often given for a loss is Customer Not Ready"
+    about = "Losses by reason"
+    page = render(tables, run)
+    assert f"<h3>{said}" in page
+    assert f'<p class="soft">{about}</p>' in page
+    few = {"rep_losses_monthly": tables["rep_losses_monthly"].head(3)}
+    page = render(tables | few, run)
+    assert said not in page
+    assert f"<h3>{about}</h3>" in page
 
 
 def test_a_name_in_a_sentence_is_no_markup(

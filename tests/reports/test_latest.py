@@ -4,7 +4,7 @@ import pandas
 import pytest
 from pandas import DataFrame, Timestamp
 
-from reports.latest import FIGURES, Latest, Line, latest_month
+from reports.latest import FIGURES, Latest, Line, latest_month, step_conversions
 from reports.render import render
 
 Tables = dict[str, DataFrame]
@@ -143,6 +143,33 @@ def test_the_line_has_a_point_per_month_of_two_years_within_its_box() -> None:
     assert len(points) == 24
     assert points[-1] == (line.spark_width - 1, 1)
     assert all(0 <= x <= line.spark_width and 0 <= y <= 20 for x, y in points)
+
+
+def cohort(month: str, *reached: int, is_mature: bool = True) -> list[tuple[object, ...]]:
+    """The deals of a month that reached each main step."""
+    return [
+        (Timestamp(month), str(step), f"Step {step}", deals, is_mature)
+        for step, deals in enumerate(reached, 1)
+    ]
+
+
+def test_conversions_are_from_step_to_step_of_the_latest_mature_month() -> None:
+    """Nothing to divide by is no rate, and a month without deals is none to compare with."""
+    columns = ["month", "funnel_step", "kpi_name", "deals_reached", "is_mature"]
+    rows = [
+        *cohort("2024-01-01", 50, 25, 5),
+        *cohort("2024-02-01", 40, 30, 0, 0),
+        *cohort("2024-03-01", 40, 40, 40, is_mature=False),
+    ]
+    found = step_conversions(DataFrame(rows, columns=columns))
+    assert found is not None
+    assert found.month == Timestamp("2024-02-01")
+    assert [(line.name, line.latest, line.change(1)) for line in found.lines] == [
+        ("2 Step 2", "75.0%", ("▲ 25.0 points", "good")),
+        ("3 Step 3", "0.0%", ("▼ 20.0 points", "bad")),
+        ("4 Step 4", "n/a", ("n/a", "")),
+    ]
+    assert step_conversions(DataFrame(rows[-3:], columns=columns)) is None
 
 
 def test_the_page_shows_the_month(tables: Tables, run: dict[str, str | int | None]) -> None:
