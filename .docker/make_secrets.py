@@ -55,7 +55,7 @@ def _write(name: str, text: str, owner: int) -> str:
     fresh = FOLDER / f".{name}.{os.getpid()}"
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
     with open(handle, "w") as stream:
-        stream.write(f"{text}\n")
+        stream.write(text)  # and no end of line, which JupyterLab would take for part of the token
     if os.geteuid() == ROOT:
         os.chown(fresh, owner, owner)
     fresh.rename(file)

@@ -217,16 +217,17 @@ def test_jupyter_reads_the_warehouse_and_cannot_write(started):
         settings.write_text(json.dumps({"ServerApp": {"allow_root": True}}))
     _up(started, jupyter)
     contents = f"http://127.0.0.1:{started.scratch.ports['8888']}/api/contents"
-    token = (started.scratch.secrets / "jupyter_token").read_text().strip()
+    token = (started.scratch.secrets / "jupyter_token").read_text()
     with pytest.raises(HTTPError, match="403"):
         urllib.request.urlopen(contents, timeout=20)
     authorized = urllib.request.Request(contents, headers={"Authorization": f"token {token}"})
     with urllib.request.urlopen(authorized, timeout=20) as answer:
         assert json.load(answer)["type"] == "directory"
     read = """
-        import ibis, os
+        import ibis, os, psycopg
         import reports.charts
-        sales = ibis.postgres.connect(database="sales", password=None)
+        session = psycopg.connect(os.environ["FUNNEL_WAREHOUSE"], autocommit=True)
+        sales = ibis.postgres.from_connection(session)
         print(sales.table("rep_sales_funnel_monthly", database="marts").count().execute())
         try:
             sales.raw_sql("CREATE TABLE marts.mine AS SELECT 1")
