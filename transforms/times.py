@@ -41,12 +41,14 @@ def is_shown_once(at: TimestampValue, clock: TimestampValue, timezone: str) -> B
         shown = clock_time(other, timezone)
         return other + clock.delta(shown, unit="microsecond").as_interval("us")
 
-    day = ibis.interval(days=1)
-    before, after = by_the_offset_of(at - day), by_the_offset_of(at + day)
+    day_before, day_after = at - ibis.interval(days=1), at + ibis.interval(days=1)
+    two_days_later = clock_time(day_before, timezone) + ibis.interval(days=2)
+    # On most days, the offset is the same before and after; the rest is not looked at.
+    is_steady = clock_time(day_after, timezone) == two_days_later
+    before, after = by_the_offset_of(day_before), by_the_offset_of(day_after)
     was_shown = clock_time(before, timezone) == clock
     is_shown = clock_time(after, timezone) == clock
-    # On most days, the offset is the same before and after; the rest is not looked at.
-    return ibis.cases((before == after, True), else_=was_shown != is_shown)
+    return ibis.cases((is_steady, True), else_=was_shown != is_shown)
 
 
 def month(at: TimestampValue, timezone: str) -> DateValue:
