@@ -1,7 +1,7 @@
 """Columns of text: cleaned, normalised, and read as numbers, alike on every engine."""
 
 import ibis
-from ibis.expr.types import IntegerValue, StringValue
+from ibis.expr.types import IntegerValue, StringValue, Value
 
 # Of ASCII, as in a class of a pattern: each engine means something else by `\s`.
 WHITE_SPACE = r"\t-\r "
@@ -29,6 +29,16 @@ def integer(text: StringValue) -> IntegerValue:
     # than to match.
     is_digits = text.re_search("^[0-9]+$") & (text.length() <= 18)
     return ibis.ifelse(is_digits, text, digits).cast("int64")
+
+
+def exactly(number: Value) -> StringValue:
+    """A column as text; of floats, only those that stand for one whole number, and no neighbour."""
+    text = number.cast("string")
+    kind = number.type()
+    if not kind.is_floating():
+        return text
+    bits = {2: 11, 4: 24, 8: 53}[kind.nbytes]
+    return ibis.ifelse(number.abs() >= float(2**bits), "a float", text)
 
 
 def looked_up(text: StringValue, table: dict[str, str]) -> StringValue:

@@ -3,7 +3,7 @@
 import ibis
 import ibis.expr.datatypes as dt
 from ibis import Table
-from ibis.expr.types import DateValue, FloatingValue, TimestampValue
+from ibis.expr.types import BooleanValue, DateValue, FloatingValue, TimestampValue
 
 MICROSECONDS_PER_DAY = 86_400_000_000
 
@@ -32,6 +32,23 @@ def as_utc(at: TimestampValue, zone: str) -> TimestampValue:
 def clock_time(at: TimestampValue, timezone: str) -> TimestampValue:
     """What a clock in the time zone shows at a UTC timestamp."""
     return at if timezone == "UTC" else _as_clock_time(timezone, _as_instant("UTC", at))
+
+
+def is_shown_once(at: TimestampValue, clock: TimestampValue, timezone: str) -> BooleanValue:
+    """Whether clocks in the time zone show `clock` at one moment, which then is `at` (UTC)."""
+
+    def by_the_offset_of(other: TimestampValue) -> TimestampValue:
+        shown = clock_time(other, timezone)
+        return other + clock.delta(shown, unit="microsecond").as_interval("us")
+
+    day_before, day_after = at - ibis.interval(days=1), at + ibis.interval(days=1)
+    two_days_later = clock_time(day_before, timezone) + ibis.interval(days=2)
+    # On most days, the offset is the same before and after; the rest is not looked at.
+    is_steady = clock_time(day_after, timezone) == two_days_later
+    before, after = by_the_offset_of(day_before), by_the_offset_of(day_after)
+    was_shown = clock_time(before, timezone) == clock
+    is_shown = clock_time(after, timezone) == clock
+    return ibis.cases((is_steady, True), else_=was_shown != is_shown)
 
 
 def month(at: TimestampValue, timezone: str) -> DateValue:

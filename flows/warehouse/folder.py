@@ -106,6 +106,7 @@ def _open(source: Source, path: Path) -> ExportFile:
     try:
         if path.stat().st_size == 0:
             raise InputError(f"{path}: the file is empty; export the table {source.name} again")
+        _check_whole(path)
         parquet = path.suffix.lower() == ".parquet"
         header, line_end = (_parquet_header(path), "") if parquet else _csv_header(path)
     except UnicodeError:
@@ -188,20 +189,12 @@ def count_lines(file: ExportFile) -> int:
     return lines + (not last.endswith(b"\n"))
 
 
-def check_whole(file: ExportFile) -> None:
-    """Read a gzipped file to its end: DuckDB takes one that was cut off for a shorter one.
-
-    Raises:
-        InputError: it is damaged or cut off.
-    """
-    if file.path.suffix.lower() != ".gz":
-        return
-    try:
-        with opened(file.path) as stream:
+def _check_whole(path: Path) -> None:
+    """Read a gzipped file to its end: DuckDB takes one that was cut off for a shorter one."""
+    if path.suffix.lower() == ".gz":
+        with opened(path) as stream:
             while stream.read(1 << 20):
                 pass
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{file.path}: cannot be read: {_reason(error)}") from None
 
 
 def _parquet_header(path: Path) -> tuple[str, ...]:

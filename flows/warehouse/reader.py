@@ -12,7 +12,7 @@ from transforms.sources import Source
 import duckdb
 from flows.errors import InputError
 from flows.warehouse.faults import told_in_short
-from flows.warehouse.folder import ExportFile, check_whole
+from flows.warehouse.folder import ExportFile
 from flows.warehouse.landing import Landed, land_file, table_names
 from flows.warehouse.limits import USUAL, Limits, keep_within
 from flows.warehouse.masking import pseudonym
@@ -45,9 +45,8 @@ def land(backend: Backend, file: ExportFile, zone: str, forgotten: Collection[in
     """Read a file of the export into the tables of a raw table, within `masking_with`.
 
     Raises:
-        InputError: the file is damaged.
+        InputError: the file is damaged, or its lines end in different ways.
     """
-    check_whole(file)
     with told_in_short(file.name, backend):
         try:
             return land_file(backend, file, zone, pseudonym, forgotten)

@@ -18,7 +18,7 @@ import ibis
 import ibis.expr.datatypes as dt
 from ibis import Table
 from ibis.backends.duckdb import Backend
-from ibis.expr.types import BooleanValue, StringValue, TimestampValue, Value
+from ibis.expr.types import BooleanValue, StringValue, Value
 from transforms import text as texts
 from transforms.masking.pseudonyms import (
     Pseudonym,
@@ -26,10 +26,11 @@ from transforms.masking.pseudonyms import (
     masked_columns,
     options_without_people,
 )
-from transforms.sources import PERSONAL_KINDS, RAW_COLUMNS, Column, Kind, Source
+from transforms.sources import ID_KINDS, PERSONAL_KINDS, RAW_COLUMNS, Column, Kind, Source
 from transforms.times import as_utc
 
 from flows.warehouse.folder import ExportFile
+from flows.warehouse.timestamps import TIME, is_plausible, is_uncertain, unusual_time
 
 REJECTS = "_rejected_lines"
 # In bytes: a quarter of DuckDB's own buffer, for the same speed; its own longest line.
@@ -44,14 +45,10 @@ _QUICK_CASTS: dict[Kind, dt.DataType] = {
     "person_id": dt.int64,
     "user_id": dt.int64,
     "owner_id": dt.int64,
-    "timestamp": dt.Timestamp(scale=6),
+    "timestamp": TIME,
 }
 # Ids have up to 18 digits.
 _LARGEST_ID = 10**18 - 1
-_NAIVE_TIME = r"^\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,9})?)?)?$"
-_TIME_WITH_OFFSET = (
-    r"^\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d{1,9})?)? ?(Z|[+-]([01]\d|2[0-3])(:?[0-5]\d)?)$"
-)
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$"
 _BOOLEANS = {
     **dict.fromkeys(("true", "t", "yes", "y", "1"), True),
@@ -67,6 +64,7 @@ REASONS: dict[Kind, str] = {
     "boolean": "not true or false",
     "json": "not a JSON list",
 }
+UNCERTAIN = "a time that clocks of FUNNEL_SOURCE_TIMEZONE show twice or never"
 MISSING = "missing"
 # PostgreSQL keeps no such text, and no JSON that spells one out.
 NUL, ESCAPED_NUL = "a NUL character", r"\u0000"
@@ -96,7 +94,15 @@ def scan(connection: Backend, file: ExportFile) -> Table:
     places = range(len(file.header))
     if file.is_parquet:
         read = connection.read_parquet(escape(str(file.path)), table_name=view)
-        read = read.select(**{f"c{place}": read[place].cast("string") for place in places})
+        ids = {file.places.get(c.name) for c in file.source.columns if c.kind in ID_KINDS}
+        read = read.select(
+            **{
+                f"c{place}": texts.exactly(read[place])
+                if place in ids
+                else read[place].cast("string")
+                for place in places
+            }
+        )
     else:
         # By itself, DuckDB takes the first end of a line that there is, within a name too.
         line_end = {"new_line": file.line_end.encode("unicode_escape").decode()}
@@ -171,8 +177,8 @@ def _read(cells: Table, column: Column, zone: str) -> Value:
         case "integer" | "person_id" | "user_id" | "owner_id":
             return ibis.ifelse(quick.cast("string") == cell, quick, texts.integer(cell.strip()))
         case "timestamp":
-            usual = (quick.cast("string") == cell) & _is_plausible(quick)
-            return ibis.ifelse(usual, as_utc(quick, zone), _unusual_time(cell.strip(), zone))
+            usual = (quick.cast("string") == cell) & is_plausible(quick)
+            return ibis.ifelse(usual, as_utc(quick, zone), unusual_time(cell.strip(), zone))
         case "number":
             return _number(cell.strip())
         case "boolean":
@@ -187,7 +193,8 @@ def _within_bounds(cells: Table, column: Column, zone: str) -> Value:
         case "integer" | "person_id" | "user_id" | "owner_id":
             return value.between(-_LARGEST_ID, _LARGEST_ID).ifelse(value, None)
         case "timestamp":
-            return _is_plausible(value).ifelse(value, None)
+            is_one = is_plausible(value) & ~is_uncertain(value, cells[column.name], zone)
+            return is_one.ifelse(value, None)
         case _:
             return value
 
@@ -203,6 +210,8 @@ def _reasons(column: Column) -> list[str]:
     reasons = [REASONS[column.kind]] if column.kind in REASONS else []
     if not reasons or column.kind == "json":
         reasons.append(NUL)
+    if column.kind == "timestamp":
+        reasons.append(UNCERTAIN)
     return [*reasons, MISSING] if column.required else reasons
 
 
@@ -230,6 +239,9 @@ def _is_so(values: Table, column: Column, reason: str) -> BooleanValue:
     empty = is_blank(cell) if reason == MISSING else ~is_blank(cell)
     if column.kind not in REASONS:
         return empty
+    if column.kind == "timestamp" and reason != MISSING:
+        is_a_time = is_plausible(values[f"{column.name}_read"]).fill_null(False)
+        empty = is_a_time if reason == UNCERTAIN else empty & ~is_a_time
     return ibis.ifelse(values[f"{column.name}_value"].isnull(), empty, False)
 
 
@@ -275,21 +287,6 @@ def _number(text: StringValue) -> Value:
 def _boolean(cell: StringValue) -> Value:
     unusual = cell.strip().lower().cases(*_BOOLEANS.items())
     return cell.cases(("True", True), ("False", False), else_=unusual)
-
-
-def _unusual_time(text: StringValue, zone: str) -> TimestampValue:
-    naive = as_utc(text.try_cast(_QUICK_CASTS["timestamp"]), zone)
-    # DuckDB wants seconds before an offset, and no space.
-    with_seconds = text.re_replace(r"([ T]\d\d:\d\d)( ?[Z+-])", r"\1:00\2")
-    with_seconds = with_seconds.re_replace(r" ([Z+-])", r"\1")
-    instant = as_utc(with_seconds.try_cast(dt.Timestamp(timezone="UTC", scale=6)), "UTC")
-    return ibis.cases(
-        (text.re_search(_NAIVE_TIME), naive), (text.re_search(_TIME_WITH_OFFSET), instant)
-    )
-
-
-def _is_plausible(at: TimestampValue) -> BooleanValue:
-    return (at >= ibis.timestamp("1970-01-01")) & (at < ibis.timestamp("2200-01-01"))
 
 
 def _json_list(cell: StringValue) -> StringValue:

@@ -12,7 +12,8 @@ from ibis import Table
 from ibis.backends.sql import SQLBackend
 from ibis.expr.types import StringValue
 from transforms.masking.pseudonyms import Pseudonym, masked_columns, options_without_people
-from transforms.sources import PERSONAL_KINDS, SOURCES, Source
+from transforms.sources import ID_KINDS, PERSONAL_KINDS, SOURCES, Source
+from transforms.text import exactly
 
 from flows.errors import InputError
 from flows.warehouse.faults import told_in_short
@@ -76,6 +77,8 @@ class DatabaseTable:
                 cells |= {column.name + suffix: value for suffix, value in masked.items()}
             elif column.kind == "json":
                 cells[column.name] = options_without_people(text[column.name], text["field_key"])
+            elif column.kind in ID_KINDS:
+                cells[column.name] = exactly(self.table[self.columns[column.name]])
             else:
                 cells[column.name] = text[column.name]
         return cells

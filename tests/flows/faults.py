@@ -620,6 +620,20 @@ CASES = [
 # Not of the export: each has a test of its own.
 OTHERS = [
     Proven(
+        "time that clocks of `FUNNEL_SOURCE_TIMEZONE` show twice or never",
+        "the row is rejected, the others are read",
+        "line, column and reason in `quality.rejected_rows`",
+        "tests/flows/warehouse/test_landing.py"
+        "::test_a_time_that_clocks_show_twice_or_never_is_rejected",
+    ),
+    Proven(
+        "id in a float that is too large for it (from 2^53)",
+        "the row is rejected, the others are read",
+        "line, column and reason in `quality.rejected_rows`",
+        "tests/flows/warehouse/test_landing.py"
+        "::test_an_id_that_a_float_may_stand_for_a_neighbour_of_is_rejected",
+    ),
+    Proven(
         "killed (`kill -9`), or the machine stops",
         "the old results stay, the next run tidies up",
         "`crashed` in `quality.runs`, from the next run on",

@@ -30,20 +30,29 @@ OF_SMALL_FILES = """
     import resource
     from flows.main import command
 
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 19, 1 << 19))
+    resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))
     command()
     """
 
 
-def test_a_file_that_would_be_larger_than_is_allowed_is_named(sandbox, export):
-    assert sandbox.run("--source", export()).returncode == 0
-    before = sandbox.published()
-    run = sandbox.run("--quiet", "--source", export(), code=OF_SMALL_FILES)
+@pytest.mark.parametrize(
+    ("place", "size", "written"),
+    [("duckdb", 1 << 19, "warehouse"), ("postgres", 1 << 17, "report")],
+    indirect=["place"],
+    ids=["duckdb", "postgres"],
+)
+def test_a_file_that_would_be_larger_than_is_allowed_is_named(place, export, size, written):
+    assert place.run("--source", export()).returncode == 0
+    before, files = place.marts(), place.sandbox.published()
+    code = OF_SMALL_FILES.format(size=size)
+    run = place.run("--quiet", "--source", export(), code=code)
     assert (run.returncode, run.stderr) == (
         1,
-        f"Error: {sandbox.warehouse}: a file would be larger than is allowed (ulimit -f)\n",
+        f"Error: {getattr(place.sandbox, written)}: a file would be larger than is allowed"
+        " (ulimit -f)\n",
     )
-    assert (sandbox.published(), sandbox.leftovers()) == (before, [])
+    assert (place.marts(), place.sandbox.published()) == (before, files)
+    assert place.sandbox.leftovers() == []
 
 
 def test_a_run_that_needs_more_disk_names_the_folder_and_the_setting(tmp_path):

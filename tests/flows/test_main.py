@@ -180,6 +180,12 @@ def test_a_run_leaves_nothing_but_its_results(sample, shared):
     assert (shared.leftovers(), shared.processes()) == ([], [])
 
 
+def test_what_a_run_writes_is_for_its_owner_only(sample, shared):
+    written = [file for file in shared.folder.rglob("*") if file.is_file()]
+    assert {shared.warehouse, shared.report, *shared.kept()} < {*written}
+    assert [file.name for file in written if file.stat().st_mode & 0o077] == []
+
+
 # The plan of a run
 
 

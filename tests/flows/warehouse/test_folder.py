@@ -145,6 +145,15 @@ def test_a_gzip_file_that_ends_in_the_header(export):
     assert complaint(folder) == f"{folder}/stages.csv.gz: cannot be read: the file is damaged"
 
 
+def test_a_gzip_file_that_was_cut_off_is_told_beside_all_else(export):
+    rows = "".join(f"{n},name {n * 7919 % 10007}\n" for n in range(9999)).encode()
+    folder = export({"stages.csv.gz": gzip.compress(STAGES + rows)[:-9]}, stages=None, users="")
+    assert complaint(folder).splitlines() == [
+        f"{folder}/stages.csv.gz: cannot be read: the file is damaged",
+        f"  {folder}/users.csv: the file is empty; export the table users again",
+    ]
+
+
 def test_a_gzip_name_without_gzip_in_it(export):
     folder = export({"stages.csv.gz": STAGES}, stages=None)
     assert complaint(folder) == f"{folder}/stages.csv.gz: cannot be read: the file is damaged"

@@ -29,6 +29,7 @@ STAGES = "stage_id,stage_name\n"
 
 NOT_WHOLE = "not a whole number of up to 18 digits"
 NOT_TIME = "not an ISO timestamp between 1970 and 2199"
+UNCERTAIN = "a time that clocks of FUNNEL_SOURCE_TIMEZONE show twice or never"
 
 
 @pytest.fixture
@@ -240,6 +241,36 @@ def test_both_sides_of_a_change_to_summer_time(read):
     assert read("due_to", "2024-03-31 01:59:59", "2024-03-31 03:00:00", zone="Europe/Berlin") == [
         datetime(2024, 3, 31, 0, 59, 59),
         datetime(2024, 3, 31, 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("zone", "texts"),
+    [
+        ("Europe/Berlin", ["2024-10-27 02:30:00", "2024-10-27T02:00", "2024-03-31 02:30:00"]),
+        ("America/New_York", ["2024-11-03 01:59:59.5", "2024-03-10 02:00"]),
+        ("Australia/Lord_Howe", ["2024-04-07 01:30", "2024-10-06 02:29:59"]),  # half an hour
+        ("Pacific/Apia", ["2011-12-30 12:00"]),  # a day that was left out
+    ],
+)
+def test_a_time_that_clocks_show_twice_or_never_is_rejected(read, zone, texts):
+    assert read("due_to", *texts, zone=zone) == [f"due_to: {UNCERTAIN}"] * len(texts)
+
+
+def test_times_beside_those_and_times_with_an_offset_are_certain(read):
+    texts = ["2024-10-27 01:59:59", "2024-10-27 03:00", "2024-10-27 02:30:00+02:00"]
+    assert read("due_to", *texts, zone="Europe/Berlin") == [
+        datetime(2024, 10, 26, 23, 59, 59),
+        datetime(2024, 10, 27, 2),
+        datetime(2024, 10, 27, 0, 30),
+    ]
+
+
+def test_in_a_zone_whose_clocks_are_changed_what_is_no_time_is_called_so(read):
+    assert read("due_to", "", "noon", "2200-01-02", zone="Europe/Berlin") == [
+        None,
+        f"due_to: {NOT_TIME}",
+        f"due_to: {NOT_TIME}",
     ]
 
 
@@ -652,6 +683,20 @@ def test_columns_of_parquet_can_have_any_type(land):
     )
     [row] = land("activity.parquet", content).raw.to_pyarrow().to_pylist()
     assert tuple(row.values()) == (1, "call", 12, 7, True, moment)
+
+
+@pytest.mark.parametrize(("float_type", "limit"), [(pa.float32(), 2**24), (pa.float64(), 2**53)])
+def test_an_id_that_a_float_may_stand_for_a_neighbour_of_is_rejected(land, float_type, limit):
+    ids = pa.array([float(limit), float(limit - 1), float(1 - limit), None], float_type)
+    columns = {name: pa.nulls(4) for name in COLUMNS}
+    content = parquet(columns | {"activity_id": pa.array([1, 2, 3, 4]), "deal_id": ids})
+    landed = land("activity.parquet", content)
+    assert [row["deal_id"] for row in rows(landed, "activity_id", "deal_id")] == [
+        limit - 1,
+        1 - limit,
+        None,
+    ]
+    assert rejected(landed) == [(1, "deal_id", NOT_WHOLE)]
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,15 @@ def test_typed_columns_are_read_as_text_is(place, land):
     }
 
 
+def test_an_id_that_a_float_may_stand_for_a_neighbour_of_is_not_read(place, land):
+    place.run("ALTER TABLE raw.stages DROP COLUMN stage_id")
+    place.run("ALTER TABLE raw.stages ADD COLUMN stage_id double precision")
+    place.run(
+        "INSERT INTO raw.stages (stage_id, stage_name) VALUES (9007199254740993, 'A'), (7, 'B')"
+    )
+    assert [(row["stage_id"], row["stage_name"]) for row in land("stages")] == [(7, "B")]
+
+
 def test_a_timestamp_with_a_time_zone_is_read_as_its_instant(place, land):
     place.run("ALTER TABLE raw.users DROP COLUMN modified")
     place.run("ALTER TABLE raw.users ADD COLUMN modified timestamptz")
