@@ -75,6 +75,8 @@ def given(words: list[str]) -> None:
     elif program == "psql":
         files = [file for flag, file in pairwise(arguments) if flag == "-f"]
         assert [file for file in files if not (ROOT / file).is_file()] == []
+    elif program == "jupyter":
+        assert [path for path in arguments if "/" in path and not [*ROOT.glob(path)]] == []
     elif program == "docker":
         docker(arguments)
     else:
