@@ -287,7 +287,7 @@ def test_of_a_run_that_a_check_stops_somebody_else_may_be_told(
     run = operated.ended(operated.start("ad-hoc", source=source))
     operated.prefect("--no-prompt", "deploy", "--name", "ad-hoc")
     assert run["state_type"] == "FAILED"
-    gate = "Quality gate: nothing was published: obt_deals: never"
+    gate = "Quality gate: nothing was published: obt_deals: fail: never 2 of 2 rows"
     assert run["state"]["message"].startswith(gate)
     assert {*operated.artifacts(run["id"])} == ARTIFACTS - {"sales-funnel-report"}
     eventually(lambda: told.of("The sales funnel was not published"), seconds=60)
