@@ -13,14 +13,14 @@ import pyarrow as pa
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
-from prefect.runtime import deployment, flow_run
+from prefect.runtime import flow_run
 from prefect.states import Completed
 from transforms.sources import RAW_TABLES
 
 from flows import signals
 from flows.build import build
 from flows.dictionary import document
-from flows.errors import InputError, WarehouseBusyError
+from flows.errors import InputError, InterruptedRunError, SalesFunnelError
 from flows.export_folder import check_folder, place_for_files, put_files_in_place
 from flows.history import score_history
 from flows.holding import held_warehouse
@@ -29,7 +29,7 @@ from flows.kept_reports import KeptReports, kept_reports, published_runs
 from flows.ledger import known
 from flows.load_progress import progress_shown
 from flows.masking_key import fresh_key, masking_key, sweep_fresh_key
-from flows.monitoring import cancelled, run_name, show_outcome, show_plan
+from flows.monitoring import failed, run_name, show_outcome, show_plan
 from flows.people import are_others_than_before, forgotten_users
 from flows.people import fingerprint as people_fingerprint
 from flows.plan import plan
@@ -38,7 +38,7 @@ from flows.report import beside, put_in_place, report_table, write
 from flows.report_process import ReportProcess, report_process
 from flows.run import Run
 from flows.secret_blocks import with_secrets
-from flows.settings import load_settings
+from flows.settings import Settings, load_settings
 from flows.steps import step
 from flows.table_files import write_files
 from flows.unforeseen import told_in_short
@@ -148,17 +148,17 @@ def publish(run: Run, then: Sequence[Callable[[], None]]) -> None:
 
 @flow(name="sales-funnel", flow_run_name=run_name, persist_result=False)
 def sales_funnel(
-    source: str | None = None,
-    warehouse: str | None = None,
-    report: str | None = None,
-    export: str | None = None,
+    source: str = "",
+    warehouse: str = "",
+    report: str = "",
+    export: str = "",
     as_of: datetime | None = None,
     dry_run: bool = False,
     rotate_key: bool = False,
 ) -> dict[str, Any]:
     """Turn a Pipedrive export into marts and a report.
 
-    A parameter that is not given is taken from its FUNNEL_… variable, or has its default.
+    A parameter that is empty is taken from its FUNNEL_… variable, or has its default.
 
     Args:
         source: folder of the export, duckdb://PATH?schema=NAME or
@@ -183,28 +183,35 @@ def sales_funnel(
     """
     signals.forget()
     signals.watch()
-    for name, url in (("source", source), ("warehouse", warehouse)):
-        if url is not None and has_password(url):
+    try:
+        _refuse_passwords(source=source, warehouse=warehouse)
+        given = {"source": source, "warehouse": warehouse, "report": report, "export": export}
+        chosen = {name: value for name, value in given.items() if value}
+        settings = with_secrets(load_settings(**chosen, as_of=as_of))
+        os.umask(0o077)  # what it writes is for its owner
+        return show_plan(plan(settings)) if dry_run else _refresh(settings, rotate_key)
+    except InterruptedRunError:
+        raise
+    except SalesFunnelError as error:
+        return failed(error)
+
+
+def _refuse_passwords(**urls: str) -> None:
+    for name, url in urls.items():
+        if has_password(url):
             raise InputError(
                 f"{name}: Prefect stores parameters as they are, and now this password: change it,"
                 " and give the new one by PGPASSWORD or ~/.pgpass"
             )
-    settings = with_secrets(
-        load_settings(source=source, warehouse=warehouse, report=report, export=export, as_of=as_of)
-    )
-    os.umask(0o077)  # what it writes is for its owner
-    if dry_run:
-        return show_plan(plan(settings))
+
+
+def _refresh(settings: Settings, rotate_key: bool) -> Any:
+    """Read the source into the warehouse; gives the last state of the run."""
     check_export(settings.source)
     check_folder(settings.export)
     put_key_in_place: Callable[[], None] = _leave_the_key
     with told_in_short("sales-funnel"), ExitStack() as stack:
-        try:
-            target = held_warehouse(stack, settings)
-        except WarehouseBusyError as busy:
-            if deployment.id is None:
-                raise
-            return cancelled(busy)
+        target = held_warehouse(stack, settings)
         # Once nobody else can change them, as a run before this one may have.
         key, forgotten = masking_key(settings), forgotten_users(settings)
         drawing = report_process(stack)

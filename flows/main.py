@@ -206,9 +206,9 @@ def _run(
         if has_password(url):  # not as a parameter of the flow: Prefect stores those
             os.environ[f"FUNNEL_{name.upper()}"] = url
     return sales_funnel(
-        **{name: None if has_password(url) else url for name, url in places.items()},
+        **{name: "" if has_password(url) else url for name, url in places.items()},
         report=str(settings.report),
-        export=str(settings.export) if settings.export else None,
+        export=str(settings.export or ""),
         as_of=settings.as_of,
         dry_run=False,
         rotate_key=action == "rotate-key",

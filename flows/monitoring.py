@@ -16,10 +16,10 @@ from prefect.artifacts import (
     create_table_artifact,
 )
 from prefect.client.orchestration import get_client
-from prefect.runtime import flow_run
+from prefect.runtime import deployment, flow_run
 from prefect.states import Cancelled, Completed, Failed
 
-from flows.errors import RunFailedError, WarehouseBusyError
+from flows.errors import RunFailedError, SalesFunnelError, WarehouseBusyError
 from flows.plan import in_words
 from flows.run import Run
 from flows.settings import Settings
@@ -98,9 +98,15 @@ def show_outcome(run: Run, summary: dict[str, Any], found: dict[str, pa.Table]) 
     return Completed(message=f"Published{told}", data=summary)
 
 
-def cancelled(busy: WarehouseBusyError) -> Any:
-    """The last state of a run too many: as Prefect does with one of the same deployment."""
-    return Cancelled(message=str(busy))
+def failed(error: SalesFunnelError) -> Any:
+    """The last state of a run that failed: raised, the error would be logged with a traceback.
+
+    Of a deployment, a run into a warehouse that is held is cancelled, as Prefect does with a run
+    too many of the same deployment.
+    """
+    if isinstance(error, WarehouseBusyError) and deployment.id is not None:
+        return Cancelled(message=str(error))
+    return Failed(message=str(error), data=error)
 
 
 def _name(source: str, as_of: datetime | str) -> str:

@@ -464,7 +464,10 @@ WITH_A_LOCK_OF_LOGGING = """
     import logging
     import signal
     import threading
+    import flows.signals
     from flows.main import command
+
+    flows.signals.PATIENCE = 300  # a process that hangs is to be seen
 
     class Locking(logging.Handler):
         turn = threading.Lock()
@@ -487,7 +490,7 @@ def test_a_signal_waits_until_a_line_is_logged(published, export, number, code):
     before = published.published()
     wrapper = WITH_A_LOCK_OF_LOGGING.format(number.name)
     with published.start("--source", export(), code=wrapper) as process:
-        out, err = process.communicate(timeout=15)
+        out, err = process.communicate(timeout=60)
     assert_stopped(
         published, before, CompletedProcess(process.args, process.returncode, out, err), code
     )
@@ -562,7 +565,7 @@ AFTER_PUBLISHING = """
     import flows.flow
     from flows.main import command
 
-    flows.flow._show = lambda *given: signal.raise_signal(signal.{})
+    flows.flow.show_outcome = lambda *given: signal.raise_signal(signal.{})
     command()
     """
 
