@@ -5,6 +5,7 @@ import gzip
 import zlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import partial
 from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
@@ -153,8 +154,8 @@ def _what_is_wrong(
 def _csv_header(path: Path) -> tuple[tuple[str, ...], str]:
     """The header, and what ends it: a name in it can hold an end of a line of another kind."""
     # What is not UTF-8 further down is no matter of the header.
-    text = TextIOWrapper(opened(path), "utf-8-sig", errors="surrogateescape", newline="")
-    with text as stream:
+    decoded = partial(TextIOWrapper, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    with opened(path) as content, decoded(content) as stream:
         reader = csv.reader(stream)
         header = tuple(next(reader, ()))
         stream.seek(0)
