@@ -169,11 +169,12 @@ def cohorts(rep_cohorts: DataFrame) -> Figure:
     labels = [f"{month:%b %Y} ({whole(deals)})" for month, deals in created.items()]
     figure = Drawing(rep_cohorts, labels, bottom=34, width=max(WIDTH, 120 + 30 * len(wide.columns)))
     texts = wide.map(lambda share: "" if isna(share) else f"{share:.0f}")
-    axes = figure.cells(wide.fillna(0), texts, list(wide.columns))
+    shades = wide.fillna(0).where(is_mature, lambda share: share.clip(upper=1))
+    axes = figure.cells(shades, texts, list(wide.columns))
     axes.set_xlabel("reached step, in percent of the deals created")
     for place, mature in enumerate(is_mature):
         if not mature:
-            axes.axhspan(place, place + 1, color=OTHER, alpha=0.4, linewidth=0)
+            axes.axhspan(place, place + 1, color=OTHER, alpha=0.3, linewidth=0)
     return figure
 
 
