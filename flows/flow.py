@@ -236,7 +236,7 @@ def _refresh(settings: Settings, rotate_key: bool) -> Any:
                 # A raw table is read when a model needs it, and given up after the last one did.
                 for table in model.upstream:
                     if table not in states:
-                        states[table] = _done(ingest_table(table, run, folder, return_state=True))
+                        _ingest(table, run, folder, states)
                 upstream = [states[table] for table in model.upstream]  # Prefect draws the lineage
                 states[name] = _done(build_model(name, run, wait_for=upstream, return_state=True))
                 run.forget_raw_tables(after=name)
@@ -270,6 +270,21 @@ def _refresh(settings: Settings, rotate_key: bool) -> Any:
 
 def _leave_the_key() -> None:
     """Nothing is to be done to a key that stays."""
+
+
+def _ingest(name: str, run: Run, folder: Path, states: dict[str, State[Any]]) -> None:
+    """Land a table. Where it cannot be read, the others are tried too: all is told."""
+    wrong = []
+    for table in (name, *(other for other in RAW_TABLES if other not in {name, *states})):
+        states[table] = ingest_table(table, run, folder, return_state=True)
+        error = states[table].result(raise_on_failure=False)
+        if not isinstance(error, InputError):
+            _done(states[table])
+        else:
+            wrong.append(str(error))
+        if not wrong:
+            return
+    raise InputError("\n  ".join(wrong))
 
 
 def _done(state: State[Any]) -> State[Any]:

@@ -285,6 +285,19 @@ def test_an_export_with_too_many_rejected_rows_is_refused(published, export):
     assert_refused(published, before, run, "1 of 2 rows cannot be read, more than 0.1 %")
 
 
+def test_all_that_shows_only_while_files_are_read_is_told_at_once(published, export):
+    before = published.published()
+    source = export(
+        stages="stage_id,stage_name\n1,a\nx,b\n",
+        users='id,name,email,modified\n1,"Ann,,\n',
+        activity_types="id,name,active,type\r\n1,Call,Yes,meeting\n2,Call 2,Yes,sc_2\r\n",
+    )
+    run = published.run("--quiet", "--source", source)
+    assert_refused(published, before, run, "a quote is opened and not closed")
+    named = re.findall(r"/(\w+)\.csv: ", run.stderr)
+    assert sorted(named) == ["activity_types", "stages", "users"]
+
+
 def test_a_bad_export_makes_no_warehouse(sandbox, export):
     run = sandbox.run("--source", export(stages=None))
     assert run.returncode == 2
