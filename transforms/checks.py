@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import ibis
 from ibis import Table
-from ibis.expr.types import BooleanValue, IntegerScalar, IntegerValue
+from ibis.expr.types import BooleanValue, DateScalar, IntegerScalar, IntegerValue
 
 Severity = Literal["error", "warn"]
 Tables = Mapping[str, Table]
@@ -108,16 +108,25 @@ def total_agrees(
     return Check(f"total_agrees({measure})", "error", failing, needs=tuple(needs))
 
 
-def steady_volume(value: str, *, by: str, over: str, severity: Severity = "warn") -> Check:
-    """No month is far from the months before it, per group; the last, unfinished month is left out.
+def steady_volume(
+    value: str,
+    *,
+    by: str,
+    over: str,
+    until: Callable[[Table, Settings], DateScalar],
+    severity: Severity = "warn",
+) -> Check:
+    """No month is far from the months before it, per group.
 
     Far is more than five scaled median absolute deviations (and more than five) from the median of
-    the up to twelve months before, where there are at least six.
+    the up to twelve months before, where there are at least six. `until` gives the first month that
+    is not finished: it and those after it are left out.
     """
 
-    def failing(table: Table, *_: object) -> Table:
+    def failing(table: Table, _: Tables, settings: Settings) -> Table:
         place = ibis.row_number().over(group_by=by, order_by=over)
         months = table.select(by, over, value=table[value].cast("float64"), place=place)
+        months = months.filter(months[over] < until(table, settings).as_scalar())
         before = months.view()
         window = months.join(
             before,
@@ -134,11 +143,9 @@ def steady_volume(value: str, *, by: str, over: str, severity: Severity = "warn"
         spread = spread.group_by(by, "place", "value", "median", "months").agg(
             deviation=(spread.earlier - spread["median"]).abs().quantile(0.5)
         )
-        last = months.place.max().as_scalar()
         distance = (spread.value - spread["median"]).abs()
         return spread.filter(
             spread.months >= 6,
-            spread.place < last,
             distance > 5.0,
             distance > 5 * 1.4826 * spread.deviation,
         )

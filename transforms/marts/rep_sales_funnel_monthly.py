@@ -1,6 +1,11 @@
 """The funnel by month."""
 
+from collections.abc import Mapping
+from typing import Any
+
+import ibis
 from ibis import Table
+from ibis.expr.types import DateScalar
 
 from transforms.checks import not_negative, steady_volume, total_agrees
 from transforms.graph import model
@@ -12,6 +17,17 @@ def entries_by_month(int_deal_funnel_entries: Table, timezone: str) -> Table:
     at = int_deal_funnel_entries.entered_at
     entries = int_deal_funnel_entries.mutate(month=month(at, timezone))
     return entries.select("month", "funnel_step", "deal_id").distinct()
+
+
+def intake_end(monthly: Table, settings: Mapping[str, Any]) -> DateScalar:
+    """The last month with entries into the first step: after it, deals from before still move.
+
+    Where nothing ever entered that step, the last month of all.
+    """
+    is_intake = (monthly.funnel_step == settings["funnel"].steps[0].step) & (
+        monthly.deals_count > 0
+    )
+    return ibis.coalesce(monthly.month.max(where=is_intake), monthly.month.max())
 
 
 @model(
@@ -32,7 +48,7 @@ def entries_by_month(int_deal_funnel_entries: Table, timezone: str) -> Table:
             ).count(),
             needs=["int_deal_funnel_entries"],
         ),
-        steady_volume("deals_count", by="funnel_step", over="month"),
+        steady_volume("deals_count", by="funnel_step", over="month", until=intake_end),
     ],
 )
 def rep_sales_funnel_monthly(

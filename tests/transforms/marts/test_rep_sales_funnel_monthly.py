@@ -5,6 +5,7 @@ from datetime import date
 import pytest
 
 from transforms.funnel import Funnel, Step
+from transforms.marts.rep_sales_funnel_monthly import intake_end
 
 TWO_STEPS = Funnel((Step("1", "Leads", "stage", ("leads",)), Step("Lost", "Lost", "loss")))
 
@@ -83,3 +84,35 @@ def test_months_are_cut_in_the_time_zone(run, entered_at, timezone, month):
 
 def test_without_entries_there_are_no_months(run):
     assert run("rep_sales_funnel_monthly", "month, funnel_step") == []
+
+
+@pytest.fixture
+def intake_ends(engine, draw):
+    """The month in which the intake of a drawn mart ends."""
+
+    def found(text: str) -> date:
+        mart = draw(text, month="date", funnel_step="string", deals_count="int64")
+        return engine.to_pyarrow(intake_end(mart, {"funnel": TWO_STEPS})).as_py()
+
+    return found
+
+
+def test_the_intake_ends_in_the_last_month_with_entries_into_the_first_step(intake_ends):
+    mart = """
+        month      | funnel_step | deals_count
+        2024-01-01 | 1           | 5
+        2024-02-01 | 1           | 1
+        2024-02-01 | Lost        | 3
+        2024-03-01 | 1           | 0
+        2024-03-01 | Lost        | 2
+    """
+    assert intake_ends(mart) == date(2024, 2, 1)
+
+
+def test_without_any_intake_all_months_but_the_last_are_over(intake_ends):
+    mart = """
+        month      | funnel_step | deals_count
+        2024-01-01 | 1           | 0
+        2024-03-01 | Lost        | 2
+    """
+    assert intake_ends(mart) == date(2024, 3, 1)
