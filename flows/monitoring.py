@@ -77,10 +77,10 @@ def show_outcome(run: Run, summary: dict[str, Any], found: dict[str, pa.Table]) 
     is_stopped, warnings = bool(run.failed_checks), summary["warnings"]
     if not is_stopped:
         create_link_artifact(
-            Path(summary["report"]).resolve().as_uri(),
+            run.settings.report_url or Path(summary["report"]).resolve().as_uri(),
             link_text=Path(summary["report"]).name,
             key="sales-funnel-report",
-            description="The report, on the machine that ran",
+            description="The report" if run.settings.report_url else "The report, as a file",
         )
     with get_client(sync_client=True) as client:
         client.update_flow_run(

@@ -31,6 +31,12 @@ def _with_a_unit(size: object) -> object:
     return size
 
 
+def _of_the_web(address: str | None) -> str | None:
+    if address is not None and not re.match("https?://[^/]", address):
+        raise ValueError("not a web address; write it like https://reports.example/sales.html")
+    return address
+
+
 def _in_utc(moment: datetime | None) -> datetime | None:
     """Without its offset, as the warehouse has it; a moment without an offset is UTC."""
     if moment is None or moment.tzinfo is None:
@@ -41,12 +47,13 @@ def _in_utc(moment: datetime | None) -> datetime | None:
         raise ValueError("out of range") from None
 
 
-def _none_if_empty(folder: object) -> object:
-    """An empty variable would name the folder in which the run is."""
-    return folder or None
+def _none_if_empty(given: object) -> object:
+    """An empty variable is none; as a folder it would be the one in which the run is."""
+    return given or None
 
 
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
 Moment = Annotated[datetime | None, BeforeValidator(_written_out), AfterValidator(_in_utc)]
 Size = Annotated[ByteSize | None, BeforeValidator(_with_a_unit)]
+WebAddress = Annotated[str | None, BeforeValidator(_none_if_empty), AfterValidator(_of_the_web)]
 Folder = Annotated[Path | None, BeforeValidator(_none_if_empty)]

@@ -19,7 +19,7 @@ from pydantic_settings import (
 )
 
 from flows.errors import InputError
-from flows.setting_forms import Folder, Moment, Size, TimeZone
+from flows.setting_forms import Folder, Moment, Size, TimeZone, WebAddress
 from flows.warehouse.address import has_password, is_postgres, with_password
 from flows.warehouse.limits import Limits
 
@@ -53,6 +53,12 @@ class Settings(BaseSettings):
         Path("reports/out/sales_funnel.html"),
         "The report; the reports of runs are kept in a folder beside it.",
         "a file",
+    )
+    report_url: WebAddress = _setting(
+        None,
+        "Where people open the report, for the link in the Prefect UI; unless given, its file,"
+        " which browsers do not open from there.",
+        "`https://reports.example/sales.html`",
     )
     export: Folder = _setting(None, "Where the tables go as CSV and Parquet.", "a folder")
     as_of: Moment = _setting(

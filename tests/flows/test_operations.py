@@ -28,6 +28,7 @@ from tests.flows.operated import POOL, Operated, copy_of_the_project
 DEPLOYMENTS = ("daily-duckdb", "hourly-postgres", "ad-hoc")
 ARTIFACTS = {"sales-funnel-summary", "quality-scores", "lineage", "sales-funnel-report"}
 SECRETS = {"PGPASSWORD": "Planted-password-1", "FUNNEL_MASKING_KEY": "planted key, not a secret"}
+REPORT_URL = "https://reports.example/sales.html"
 SILENT_FOR = 40  # seconds; heartbeats come every 30
 QUICK_SERVICES = {
     "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5",
@@ -123,7 +124,7 @@ def operated(server, own_postgres, tmp_path_factory, new_sandbox, small_export) 
     small_export(project / "data/sample")
     postgres = urlsplit(own_postgres.url)
     variables = {"PGHOST": parse_qs(postgres.query)["host"][0], "PGUSER": str(postgres.username)}
-    variables |= SECRETS
+    variables |= SECRETS | {"FUNNEL_REPORT_URL": REPORT_URL}
     made = Operated(new_sandbox(folder / "sandbox", server.api_url), project, **variables)
     made.prefect("work-pool", "create", "--type", "process", POOL)
     made.prefect("--no-prompt", "deploy", "--all")
@@ -205,6 +206,11 @@ def test_a_deployment_that_is_started_completes(ran, name):
 @pytest.mark.parametrize("name", DEPLOYMENTS)
 def test_it_leaves_its_artifacts(ran, operated, name):
     assert {*operated.artifacts(ran[name]["id"])} == ARTIFACTS
+
+
+def test_the_report_is_linked_to_where_people_open_it(ran, operated):
+    link = operated.artifacts(ran["daily-duckdb"]["id"])["sales-funnel-report"]
+    assert f"({REPORT_URL})" in link["data"]
 
 
 def test_each_publishes_where_its_parameters_say(ran, operated, own_postgres):

@@ -31,6 +31,7 @@ def test_the_defaults():
         "source": "data/sample",
         "warehouse": "duckdb://data/warehouse.duckdb",
         "report": Path("reports/out/sales_funnel.html"),
+        "report_url": None,
         "export": None,
         "as_of": None,
         "timezone": "UTC",
@@ -132,6 +133,13 @@ def test_a_limit_is_a_size_with_its_unit(name, text):
     said = complaint(**{name: text})
     assert "not a size; write it like 2GB" in said
     assert f"FUNNEL_{name.upper()}" in said
+
+
+@pytest.mark.parametrize("text", ["reports.example", "file:///srv/sales.html", "https://", "x"])
+def test_the_address_of_the_report_is_one_of_the_web(text):
+    said = complaint(report_url=text)
+    assert "not a web address; write it like https://reports.example/sales.html" in said
+    assert "FUNNEL_REPORT_URL" in said
 
 
 def test_a_short_masking_key_is_refused_and_not_quoted(monkeypatch):
