@@ -30,9 +30,11 @@ bench: .venv/dev
 notebooks: .venv/notebooks
 	$(BIN)/jupyter lab --notebook-dir=. reports/notebooks
 
-# The locks hold hashes and no address, for every platform and Python from 3.11.
+# The locks hold hashes and no address, for every platform and Python from 3.11. Without one extra of
+# JupyterLab's: where it is there, every process of Prefect imports it, which takes a second.
 LOCK = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
-	--no-strip-extras --no-emit-index-url --no-header --quiet
+	--no-strip-extras --no-emit-index-url --no-header --quiet \
+	--no-emit-package rfc3987-syntax --no-emit-package lark
 lock: .venv/dev
 	$(BIN)/python -m pip install --quiet uv
 	$(LOCK) $(UPGRADE) --output-file requirements.txt

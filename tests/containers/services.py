@@ -23,6 +23,7 @@ import yaml
 from tests.containers.dockerfile import ROOT, Image
 
 Definition = dict[str, Any]
+LONGEST_GRACE = 60  # seconds, of any service
 PORTS = ("4200", "8080", "8888", "5432")
 
 
@@ -64,7 +65,7 @@ class Scratch:
         for name, process in reversed(self.running.items()):
             process.terminate()
             try:
-                codes[name] = process.wait(30)
+                codes[name] = process.wait(LONGEST_GRACE)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 codes[name] = process.wait()
