@@ -14,6 +14,7 @@ from transforms.graph import Model
 
 from flows.record import RECORDS, RUN_ID
 from flows.run import Run
+from flows.warehouse.rows import read
 
 
 @dataclass(frozen=True)
@@ -59,12 +60,15 @@ def document(run: Run) -> dict[str, pa.Table]:
         for upstream in table.upstream
     ]
     made = {"data_dictionary": dictionary, "lineage": lineage}
+    found = {}
     for name, rows in made.items():
-        run.warehouse.build("quality", name, run.warehouse.table_of(rows, RECORDS[name].types))
+        told = run.warehouse.table_of(rows, RECORDS[name].types)
+        found[name] = read(told)
+        run.warehouse.build("quality", name, told)
     for table in tables:
         said = {column: text for column, (_, text) in table.columns.items()}
         run.warehouse.comment(table.schema, table.name, table.grain, said)
-    return {name: pa.Table.from_pylist(rows) for name, rows in made.items()}
+    return found
 
 
 def _of_model(model: Model, settings: Mapping[str, Any]) -> DocumentedTable:

@@ -20,7 +20,7 @@ def score_history(run: Run, fingerprint: str) -> pa.Table:
     """
     runs, scores = earlier_runs(run.warehouse), run.warehouse.kept("scores")
     if runs is None or scores is None:
-        return pa.schema(list(_COLUMNS.items())).empty_table()
+        return pa.Table.from_batches([], pa.schema(list(_COLUMNS.items())))
     others = runs.filter(runs.status == "published", runs.source_fingerprint != fingerprint)
     newest_first = others.finished_at.desc()
     by_export = ibis.window(group_by=others.source_fingerprint, order_by=newest_first)

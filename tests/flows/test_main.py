@@ -127,6 +127,19 @@ def test_a_quiet_run_says_nothing(sample):
     assert sample.second.stderr == ""
 
 
+def test_a_run_waits_for_no_import_of_pandas(published, export):
+    """A third of a second; the process that draws needs it, and is begun first."""
+    code = """
+        import sys
+        from flows.main import command
+
+        command(standalone_mode=False)
+        print(sorted({"pandas", "pyarrow"} & {*sys.modules}))
+        """
+    run = published.run("--quiet", "--source", export(), code=code)
+    assert run.stdout == "['pyarrow']\n", run.stderr
+
+
 def test_json_is_the_outcome(sample, shared):
     outcome = json.loads(sample.second.stdout)
     assert outcome["status"] == "published"
