@@ -34,7 +34,7 @@ from flows.people import are_others_than_before, forgotten_users
 from flows.people import fingerprint as people_fingerprint
 from flows.plan import plan
 from flows.record import record
-from flows.report import beside, put_in_place, report_table, write
+from flows.report import beside, is_shown, put_in_place, report_table, write
 from flows.report_process import ReportProcess, report_process
 from flows.run import Run
 from flows.secret_blocks import with_secrets
@@ -241,7 +241,7 @@ def _refresh(settings: Settings, rotate_key: bool) -> Any:
                 states[name] = _done(build_model(name, run, wait_for=upstream, return_state=True))
                 run.forget_raw_tables(after=name)
                 run.ask_checks()
-                if name.startswith("rep_"):
+                if is_shown(name):
                     with step(f"draw {name}", only_if_notable=True):
                         few = settings.min_deals_per_rep
                         drawing.draw(name, report_table(name, run.tables, few))

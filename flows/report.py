@@ -14,7 +14,14 @@ from flows.errors import of_file
 from flows.folding import folded, with_owners_folded
 from flows.warehouse.rows import read
 
+# Of so many rows nobody reads a table or sees a chart: rep_sales_rep_totals sums them up.
+NOT_SHOWN = {"rep_sales_rep_performance_monthly"}
 SORTED_BY = ("month", "step_order", "lost_reason_label", "user_id", "category", "value", "status")
+
+
+def is_shown(name: str) -> bool:
+    """Whether the report shows a table, so that its process needs the rows."""
+    return name.startswith("rep_") and name not in NOT_SHOWN
 
 
 def report_table(name: str, tables: Mapping[str, Table], min_deals_per_rep: int = 1) -> pa.Table:

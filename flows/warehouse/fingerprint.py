@@ -1,7 +1,7 @@
 """Which export it was: the same content has the same fingerprint."""
 
 from collections.abc import Mapping
-from hashlib import sha256
+from hashlib import file_digest, sha256
 
 import ibis
 
@@ -22,11 +22,8 @@ def fingerprint(files: Mapping[str, ExportFile]) -> str:
 
 
 def _of_bytes(file: ExportFile) -> str:
-    content = sha256()
     with file.path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            content.update(block)
-    return content.hexdigest()
+        return file_digest(stream, "sha256").hexdigest()
 
 
 def _of_lines(file: ExportFile) -> str:

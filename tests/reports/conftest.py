@@ -268,7 +268,6 @@ def typical_tables() -> dict[str, pandas.DataFrame]:
     stays += ["open_stays", "open_median_days"]
     closing = [("lost", 1800, 57.2, 90.4, 130.9), ("open", 75, 210.0, 260.5, 300.1)]
     closing += [("won", 120, 97.4, 120.6, 188.2)]
-    by_month = rep_monthly(reps=40)
     return {
         "rep_sales_funnel_monthly": funnel_monthly(MONTHS),
         "rep_funnel_dropoff": funnel_dropoff(),
@@ -276,8 +275,7 @@ def typical_tables() -> dict[str, pandas.DataFrame]:
             losses, columns=["month", "lost_reason_label", "funnel_step", "deals_count"]
         ),
         "rep_stage_dwell": pandas.DataFrame(dwell, columns=["funnel_step", "kpi_name", *stays]),
-        "rep_sales_rep_performance_monthly": by_month,
-        "rep_sales_rep_totals": rep_totals(by_month),
+        "rep_sales_rep_totals": rep_totals(rep_monthly(reps=40)),
         "rep_monthly_figures": monthly_figures(MONTHS),
         "rep_cohorts": month_cohorts(MONTHS),
         "rep_days_to_close": pandas.DataFrame(

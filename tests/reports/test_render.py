@@ -244,10 +244,10 @@ def pickled(tables: Tables, run: Run) -> bytes:
 
 def test_the_process_gives_the_page_and_the_list_of_runs(tables: Tables, run: Run) -> None:
     """The marts come as Arrow tables; large ids beside NULLs stay what they are."""
-    mart = tables["rep_sales_rep_performance_monthly"].astype({"user_id": "Int64"})
+    mart = tables["rep_sales_rep_totals"].astype({"user_id": "Int64"})
     mart.loc[mart.index[:15], "user_id"] = [2**60 + n % 2 for n in range(15)]
     mart.loc[mart.index[15:30], "user_id"] = pandas.NA
-    tables["rep_sales_rep_performance_monthly"] = mart
+    tables["rep_sales_rep_totals"] = mart
     sent = pickled(tables, run)
     done = subprocess.run(PROCESS, input=sent, capture_output=True, cwd=ROOT, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
