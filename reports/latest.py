@@ -25,7 +25,6 @@ FIGURES: list[tuple[str, str, bool | None, Callable[[float], str], str]] = [
     ("deals_created", "New deals", True, whole, "created in the month"),
     ("deals_won", "Won", True, whole, "closed in the month, and won"),
     ("deals_lost", "Lost", False, whole, "closed in the month, and lost; fewer is good"),
-    ("win_rate_pct", "Win rate", True, rate, "won, of the deals closed in the month"),
     (
         "median_days_to_close",
         "Median days to close",
@@ -34,7 +33,14 @@ FIGURES: list[tuple[str, str, bool | None, Callable[[float], str], str]] = [
         "from creation, of the deals closed in the month; fewer is good",
     ),
     ("open_deals", "Open deals", None, whole, "at the end of the month"),
-    ("activities_completed", "Activities completed", True, whole, "done, and due in the month"),
+    (
+        "stalled_deals",
+        "Stalled deals",
+        False,
+        whole,
+        "at the end of the month longer in their stage than nine in ten; fewer is good",
+    ),
+    ("calls_completed", "Completed calls", True, whole, "sales calls done, and due in the month"),
 ]
 
 

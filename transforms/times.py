@@ -61,6 +61,11 @@ def days_between(start: TimestampValue, end: TimestampValue) -> FloatingValue:
     return end.delta(start, unit="microsecond") / MICROSECONDS_PER_DAY
 
 
+def days_after(start: TimestampValue, days: FloatingValue) -> TimestampValue:
+    """The moment so many days, with fractions, after start; to the second."""
+    return start + (days * 86_400).round().cast("int64").as_interval("s")
+
+
 def every_month(months: Table) -> Table:
     """One row per month from the first to the last of a `month` column, gaps filled."""
     ends = months.agg(first=months.month.min(), last=months.month.max())

@@ -229,10 +229,10 @@ FIGURES = {
     "New deals": ("deals_created", whole),
     "Won": ("deals_won", whole),
     "Lost": ("deals_lost", whole),
-    "Win rate": ("win_rate_pct", rate),
     "Median days to close": ("median_days_to_close", decimal),
     "Open deals": ("open_deals", whole),
-    "Activities completed": ("activities_completed", whole),
+    "Stalled deals": ("stalled_deals", whole),
+    "Completed calls": ("calls_completed", whole),
 }
 
 

@@ -195,7 +195,11 @@ WHERE kind = 'stage'
 GROUP BY month, funnel_step, kpi_name;
 
 CREATE TABLE marts.rep_monthly_figures AS
-WITH events AS (
+WITH stalls AS (
+    SELECT entered_at + round(p90_days * 86400) * INTERVAL 1 SECOND AS since, least(left_at, closed_at) AS until
+    FROM intermediate.int_deal_stage_transitions JOIN marts.rep_stage_dwell USING (funnel_step) JOIN marts.obt_deals USING (deal_id)
+    WHERE days_in_stage > p90_days
+), events AS (
     SELECT local_month(created_at) AS month, 'created' AS what, NULL::DOUBLE AS days, count(*) AS times
     FROM marts.obt_deals WHERE created_at IS NOT NULL GROUP BY month
     UNION ALL
@@ -205,7 +209,13 @@ WITH events AS (
     SELECT local_month(closed_at), status, days_to_close, 1
     FROM marts.obt_deals WHERE closed_at IS NOT NULL AND status IN ('won', 'lost')
     UNION ALL
-    SELECT local_month(due_at), 'done', NULL, count(*)
+    SELECT local_month(since), 'stalled', NULL, count(*)
+    FROM stalls WHERE until IS NULL OR until > since GROUP BY ALL
+    UNION ALL
+    SELECT local_month(until), 'moved', NULL, count(*)
+    FROM stalls WHERE until > since GROUP BY ALL
+    UNION ALL
+    SELECT local_month(due_at), CASE WHEN activity_type IN ('meeting', 'sc_2') THEN 'call' ELSE 'other' END, NULL, count(*)
     FROM staging.stg_activities WHERE is_done AND due_at IS NOT NULL GROUP BY ALL
 ), months AS (
     SELECT unnest(generate_series(min(month), max(month), INTERVAL 1 MONTH))::DATE AS month FROM events
@@ -215,12 +225,16 @@ WITH events AS (
            coalesce(sum(times) FILTER (what = 'ended'), 0)::BIGINT AS deals_ended,
            coalesce(sum(times) FILTER (what = 'won'), 0)::BIGINT AS deals_won,
            coalesce(sum(times) FILTER (what = 'lost'), 0)::BIGINT AS deals_lost,
-           coalesce(sum(times) FILTER (what = 'done'), 0)::BIGINT AS activities_completed
+           coalesce(sum(times) FILTER (what = 'stalled'), 0)::BIGINT AS stalls_began,
+           coalesce(sum(times) FILTER (what = 'moved'), 0)::BIGINT AS stalls_ended,
+           coalesce(sum(times) FILTER (what IN ('call', 'other')), 0)::BIGINT AS activities_completed,
+           coalesce(sum(times) FILTER (what = 'call'), 0)::BIGINT AS calls_completed
     FROM months LEFT JOIN events USING (month)
     GROUP BY month
 )
 SELECT month, deals_created, deals_won, deals_lost, pct(deals_won, deals_won + deals_lost) AS win_rate_pct, median_days_to_close,
-       (sum(deals_created - deals_ended) OVER (ORDER BY month))::BIGINT AS open_deals, activities_completed
+       (sum(deals_created - deals_ended) OVER (ORDER BY month))::BIGINT AS open_deals,
+       (sum(stalls_began - stalls_ended) OVER (ORDER BY month))::BIGINT AS stalled_deals, activities_completed, calls_completed
 FROM counted;
 
 CREATE TABLE marts.rep_sales_rep_totals AS

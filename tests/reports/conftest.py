@@ -101,12 +101,15 @@ def monthly_figures(months: pandas.DatetimeIndex) -> pandas.DataFrame:
             7.5 - number / 10 if number else None,
             90.5 + number if number else None,
             75 + number,
+            9 + number % 4,
             150 + 3 * (number % 6),
+            110 + 2 * (number % 6),
         )
         for number, month in enumerate(months)
     ]
     columns = ["month", "deals_created", "deals_won", "deals_lost", "win_rate_pct"]
-    columns += ["median_days_to_close", "open_deals", "activities_completed"]
+    columns += ["median_days_to_close", "open_deals", "stalled_deals"]
+    columns += ["activities_completed", "calls_completed"]
     return pandas.DataFrame(rows, columns=columns)
 
 

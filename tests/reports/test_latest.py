@@ -2,10 +2,11 @@
 
 import pandas
 import pytest
-from pandas import DataFrame, Timestamp
+from pandas import DataFrame, Series, Timestamp
 
 from reports.latest import FIGURES, Latest, Line, latest_month, step_conversions
 from reports.render import render
+from reports.text import rate
 
 Tables = dict[str, DataFrame]
 
@@ -25,7 +26,7 @@ def marts(counts: dict[str, list[int]], done: list[int] | None = None) -> Tables
             [(step, f"Step {step}") for step in counts], columns=["funnel_step", "kpi_name"]
         ),
         "rep_monthly_figures": DataFrame(
-            {"month": months[: len(done or [])], "activities_completed": done or []},
+            {"month": months[: len(done or [])], "calls_completed": done or []},
             columns=["month", *(column for column, *_ in FIGURES)],
         ),
     }
@@ -106,7 +107,7 @@ def test_a_change_needs_a_month_to_compare_with() -> None:
     assert shorter.lines[0].change(12) == ("n/a", "")
 
 
-def test_a_month_without_activities_counts_none() -> None:
+def test_a_month_without_calls_counts_none() -> None:
     *_, done = latest(marts({"1": [5, 6], "Lost": [1, 1]}, [7]), "2024-03-01").figures
     assert (done.latest, done.change(1)) == ("0", ("▼ 7 (-100%)", "bad"))
 
@@ -123,8 +124,8 @@ def figure(name: str, *values: float | None) -> Line:
 
 
 def test_of_two_rates_the_difference_is_in_points() -> None:
-    rate = figure("win_rate_pct", 20.0, 25.5)
-    assert (rate.latest, rate.change(1)) == ("25.5%", ("▲ 5.5 points", "good"))
+    share = Line("Win rate", Series([20.0, 25.5]), more_is_good=True, write=rate)
+    assert (share.latest, share.change(1)) == ("25.5%", ("▲ 5.5 points", "good"))
 
 
 def test_fewer_days_are_good_and_more_open_deals_are_no_news() -> None:

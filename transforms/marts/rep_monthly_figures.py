@@ -1,12 +1,34 @@
 """What a manager asks for every month."""
 
+from functools import reduce
+from operator import or_
+
 import ibis
 from ibis import Table
 
 from transforms.checks import not_negative, total_agrees
+from transforms.funnel import Funnel
 from transforms.graph import model
-from transforms.marts.rep_sales_rep_performance_monthly import dated_and_done
-from transforms.times import every_month, month
+from transforms.marts.rep_sales_rep_performance_monthly import dated_and_done, is_call
+from transforms.times import days_after, every_month, month
+
+
+def stalls(obt_deals: Table, int_deal_stage_transitions: Table, rep_stage_dwell: Table) -> Table:
+    """One row per stay that lasts longer than nine in ten in its step: from when, and until when.
+
+    Columns:
+        since: when it became longer than that
+        until: when the deal moved on, or was closed; null if it still stays
+    """
+    usual = rep_stage_dwell.select("funnel_step", "p90_days")
+    stays = int_deal_stage_transitions.inner_join(usual, "funnel_step")
+    stays = stays.filter(stays.days_in_stage > stays.p90_days)
+    stays = stays.inner_join(obt_deals.select("deal_id", "closed_at"), "deal_id")
+    found = stays.select(
+        since=days_after(stays.entered_at, stays.p90_days),
+        until=ibis.least(stays.left_at, stays.closed_at),
+    )
+    return found.filter(found.until.isnull() | (found.until > found.since))
 
 
 @model(
@@ -19,10 +41,13 @@ from transforms.times import every_month, month
         "win_rate_pct": "float64",
         "median_days_to_close": "float64",
         "open_deals": "int64",
+        "stalled_deals": "int64",
         "activities_completed": "int64",
+        "calls_completed": "int64",
     },
     checks=[
         not_negative("open_deals"),
+        not_negative("stalled_deals"),
         total_agrees(
             "deals_created",
             lambda months: months.deals_created.sum(),
@@ -37,8 +62,16 @@ from transforms.times import every_month, month
         ),
     ],
 )
-def rep_monthly_figures(obt_deals: Table, stg_activities: Table, *, timezone: str) -> Table:
-    """One row per month: deals created, won, lost and open, win rate, days to close, activities.
+def rep_monthly_figures(
+    obt_deals: Table,
+    stg_activities: Table,
+    int_deal_stage_transitions: Table,
+    rep_stage_dwell: Table,
+    *,
+    funnel: Funnel,
+    timezone: str,
+) -> Table:
+    """One row per month: deals created, won, lost, open and stalled, days to close, activities.
 
     From the first to the last month in which anything of this happened.
 
@@ -50,7 +83,10 @@ def rep_monthly_figures(obt_deals: Table, stg_activities: Table, *, timezone: st
         win_rate_pct: won deals in percent of those closed in it; null without any
         median_days_to_close: median days from creation to closing, of the deals closed in it
         open_deals: deals created by its end, and not closed by then
+        stalled_deals: deals that at its end are neither closed nor moved on from a step in which
+            they are for longer than its p90_days
         activities_completed: done activities that were due in it
+        calls_completed: those of the types of the funnel's activity steps
     """
     created = obt_deals.filter(obt_deals.created_at.notnull())
     created = created.group_by(month=month(created.created_at, timezone)).agg(
@@ -69,17 +105,31 @@ def rep_monthly_figures(obt_deals: Table, stg_activities: Table, *, timezone: st
         deals_lost=(closed.status == "lost").sum(),
         median_days_to_close=closed.days_to_close.quantile(0.5),
     )
-    done = dated_and_done(stg_activities)
-    done = done.group_by(month=month(done.due_at, timezone)).agg(
-        activities_completed=lambda activities: activities.count()
+    stalled = stalls(obt_deals, int_deal_stage_transitions, rep_stage_dwell)
+    began = stalled.group_by(month=month(stalled.since, timezone)).agg(
+        stalls_began=lambda stays: stays.count()
     )
-    parts = (created, ended, closed, done)
+    over = stalled.filter(stalled.until.notnull())
+    over = over.group_by(month=month(over.until, timezone)).agg(
+        stalls_ended=lambda stays: stays.count()
+    )
+    done = dated_and_done(stg_activities)
+    done = done.mutate(
+        month=month(done.due_at, timezone), is_call=reduce(or_, is_call(done, funnel))
+    )
+    done = done.group_by("month").agg(
+        activities_completed=done.count(), calls_completed=done.is_call.sum()
+    )
+    parts = (created, ended, closed, began, over, done)
     figures = every_month(ibis.union(*(part.select("month") for part in parts)))
     for part in parts:
         figures = figures.left_join(part, "month").drop("month_right")
     counts = [name for name, dtype in figures.schema().items() if dtype.is_integer()]
     figures = figures.mutate(**{name: figures[name].fill_null(0) for name in counts})
     so_far = ibis.window(order_by=figures.month, preceding=None, following=0)
-    open_deals = (figures.deals_created - figures.deals_ended).sum().over(so_far)
     rate = figures.deals_won * 100.0 / (figures.deals_won + figures.deals_lost).nullif(0)
-    return figures.mutate(open_deals=open_deals, win_rate_pct=rate).drop("deals_ended")
+    return figures.mutate(
+        win_rate_pct=rate,
+        open_deals=(figures.deals_created - figures.deals_ended).sum().over(so_far),
+        stalled_deals=(figures.stalls_began - figures.stalls_ended).sum().over(so_far),
+    ).drop("deals_ended", "stalls_began", "stalls_ended")

@@ -2,7 +2,7 @@
 
 import ibis
 from ibis import Table
-from ibis.expr.types import IntegerScalar
+from ibis.expr.types import BooleanValue, IntegerScalar
 
 from transforms.checks import not_null, rule, total_agrees, unique
 from transforms.funnel import Funnel
@@ -17,11 +17,16 @@ def dated_and_done(stg_activities: Table) -> Table:
     return stg_activities.filter(stg_activities.is_done, stg_activities.due_at.notnull())
 
 
-def work(done: Table, funnel: Funnel) -> dict[str, IntegerScalar]:
-    """What was done: counts of the activities, by kind, and of their deals."""
+def is_call(done: Table, funnel: Funnel) -> list[BooleanValue]:
+    """For each activity step of the funnel whether an activity is of its types; two or more."""
     # A funnel can have fewer steps of activities than two; no activity has an empty type.
     calls = [step.codes for step in funnel.of_kind("activity")] + [("",), ("",)]
-    is_call_1, is_call_2 = (done.activity_type.isin(codes).fill_null(False) for codes in calls[:2])
+    return [done.activity_type.isin(codes).fill_null(False) for codes in calls]
+
+
+def work(done: Table, funnel: Funnel) -> dict[str, IntegerScalar]:
+    """What was done: counts of the activities, by kind, and of their deals."""
+    is_call_1, is_call_2, *_ = is_call(done, funnel)
     return {
         "deals_worked": done.deal_id.nunique(),
         "activities_completed": done.count(),

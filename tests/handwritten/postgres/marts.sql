@@ -218,7 +218,11 @@ SELECT month, funnel_step, kpi_name, deals_created, deals_reached, pg_temp.pct(d
 FROM counted JOIN staging.stg_funnel_steps USING (step_order);
 
 CREATE TABLE marts.rep_monthly_figures AS
-WITH events AS (
+WITH stalls AS (
+    SELECT entered_at + round(p90_days * 86400) * interval '1 second' AS since, least(left_at, closed_at) AS until
+    FROM intermediate.int_deal_stage_transitions JOIN marts.rep_stage_dwell USING (funnel_step) JOIN marts.obt_deals USING (deal_id)
+    WHERE days_in_stage > p90_days
+), events AS (
     SELECT pg_temp.local_month(created_at) AS month, 'created' AS what, NULL::double precision AS days, count(*) AS times
     FROM marts.obt_deals WHERE created_at IS NOT NULL GROUP BY month
     UNION ALL
@@ -228,8 +232,14 @@ WITH events AS (
     SELECT pg_temp.local_month(closed_at), status, days_to_close, 1
     FROM marts.obt_deals WHERE closed_at IS NOT NULL AND status IN ('won', 'lost')
     UNION ALL
-    SELECT pg_temp.local_month(due_at), 'done', NULL, count(*)
-    FROM staging.stg_activities WHERE is_done AND due_at IS NOT NULL GROUP BY 1
+    SELECT pg_temp.local_month(since), 'stalled', NULL, count(*)
+    FROM stalls WHERE until IS NULL OR until > since GROUP BY 1
+    UNION ALL
+    SELECT pg_temp.local_month(until), 'moved', NULL, count(*)
+    FROM stalls WHERE until > since GROUP BY 1
+    UNION ALL
+    SELECT pg_temp.local_month(due_at), CASE WHEN activity_type IN ('meeting', 'sc_2') THEN 'call' ELSE 'other' END, NULL, count(*)
+    FROM staging.stg_activities WHERE is_done AND due_at IS NOT NULL GROUP BY 1, 2
 ), months AS (
     SELECT generate_series(min(month)::timestamp, max(month)::timestamp, interval '1 month')::date AS month FROM events
 ), counted AS (
@@ -238,12 +248,16 @@ WITH events AS (
            coalesce(sum(times) FILTER (WHERE what = 'ended'), 0)::bigint AS deals_ended,
            coalesce(sum(times) FILTER (WHERE what = 'won'), 0)::bigint AS deals_won,
            coalesce(sum(times) FILTER (WHERE what = 'lost'), 0)::bigint AS deals_lost,
-           coalesce(sum(times) FILTER (WHERE what = 'done'), 0)::bigint AS activities_completed
+           coalesce(sum(times) FILTER (WHERE what = 'stalled'), 0)::bigint AS stalls_began,
+           coalesce(sum(times) FILTER (WHERE what = 'moved'), 0)::bigint AS stalls_ended,
+           coalesce(sum(times) FILTER (WHERE what IN ('call', 'other')), 0)::bigint AS activities_completed,
+           coalesce(sum(times) FILTER (WHERE what = 'call'), 0)::bigint AS calls_completed
     FROM months LEFT JOIN events USING (month)
     GROUP BY month
 )
 SELECT month, deals_created, deals_won, deals_lost, pg_temp.pct(deals_won, deals_won + deals_lost) AS win_rate_pct, median_days_to_close,
-       (sum(deals_created - deals_ended) OVER (ORDER BY month))::bigint AS open_deals, activities_completed
+       (sum(deals_created - deals_ended) OVER (ORDER BY month))::bigint AS open_deals,
+       (sum(stalls_began - stalls_ended) OVER (ORDER BY month))::bigint AS stalled_deals, activities_completed, calls_completed
 FROM counted;
 
 CREATE TABLE marts.rep_sales_rep_totals AS
