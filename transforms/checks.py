@@ -154,10 +154,14 @@ def steady_volume(
 
 
 def newest_within(column: str, days: int, severity: Severity = "warn") -> Check:
-    """The newest value is at most so many days older than the run (setting `now`)."""
+    """The newest value is at most so many days older than the run (setting `now`).
+
+    Values after the run are left out: a single wrong one would hide for years that no data come.
+    """
 
     def failing(table: Table, _: Tables, settings: Settings) -> Table:
-        newest = table.agg(newest=table[column].max())
+        now = ibis.literal(settings["now"], "timestamp")
+        newest = table.agg(newest=table[column].max(where=table[column] <= now))
         oldest_allowed = ibis.literal(settings["now"] - timedelta(days=days), "timestamp")
         return newest.filter(newest.newest < oldest_allowed)
 

@@ -135,6 +135,12 @@ def test_newest_within_is_measured_from_the_run(broken, draw):
     assert broken(check, table, now=datetime(2024, 3, 16, 0, 0, 1)) == [(datetime(2024, 1, 31),)]
 
 
+def test_newest_within_is_not_misled_by_a_value_in_the_future(broken, draw):
+    table = draw("at\n2024-01-31\n2099-01-01", at="timestamp(6)")
+    check = newest_within("at", days=45)
+    assert broken(check, table, now=datetime(2024, 4, 1)) == [(datetime(2024, 1, 31),)]
+
+
 def test_newest_within_has_nothing_to_say_of_no_rows(broken, draw):
     table = draw("", at="timestamp(6)")
     assert broken(newest_within("at", days=1), table, now=datetime(2024, 3, 16)) == []
