@@ -1,5 +1,5 @@
-# make run, make test and make check set up what they need in .venv, nowhere else. The locks are
-# complete, so pip resolves nothing (--no-deps).
+# make run, make test and make check set up what they need in .venv, nowhere else. The locks name
+# all that is needed, so pip resolves nothing (--no-deps).
 PYTHON ?= python3
 BIN := .venv/bin
 

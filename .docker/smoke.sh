@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# All of docs/containers.md, once, with a Docker engine: it ends at the first thing that is not as it
-# should be. It removes the services and their volumes at the end; .secrets stays.
+# The services of docs/containers.md, once, with a Docker engine: up, runs, what is refused, a dump
+# that is restored. It ends at the first thing that is not as it should be. It removes the services
+# and their volumes at the end; .secrets stays.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

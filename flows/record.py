@@ -33,7 +33,8 @@ RUN_ID = (_TEXT, "the run; with a Prefect server, the id of its flow run")
 
 RECORDS = {
     "runs": RecordTable(
-        "One row per run; of one that was not published, as soon as a later run gets so far.",
+        "One row per run that began to read: at once if it was published or stopped by a check,"
+        " else as soon as a later run records anything.",
         {
             "run_id": RUN_ID,
             "started_at": (_TIME, "when it started, UTC"),

@@ -35,7 +35,7 @@ def _setting(default: object, said: str, form: str, **rules: Any) -> Any:
 
 
 class Settings(BaseSettings):
-    """What a run needs to know. Only the secrets are not parameters of the flow."""
+    """What a run needs to know. No secret of it is a parameter of the flow."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, hide_input_in_errors=True)
 
@@ -56,8 +56,8 @@ class Settings(BaseSettings):
     )
     report_url: WebAddress = _setting(
         None,
-        "Where people open the report, for the link in the Prefect UI; unless given, its file,"
-        " which browsers do not open from there.",
+        "The address at which people open the report, to which the Prefect UI links; unless given,"
+        " it links to the file, which browsers do not open from there.",
         "`https://reports.example/sales.html`",
     )
     export: Folder = _setting(None, "Where the tables go as CSV and Parquet.", "a folder")
@@ -68,11 +68,11 @@ class Settings(BaseSettings):
     )
     timezone: TimeZone = _setting("UTC", "Months are cut there.", "`Europe/Berlin`")
     source_timezone: TimeZone = _setting(
-        "UTC", "Of timestamps of the export that have no offset.", "`Europe/Berlin`"
+        "UTC", "Time zone of timestamps in the export that have no offset.", "`Europe/Berlin`"
     )
     max_rejected_pct: float = _setting(
         0.1,
-        "A table of which more rows cannot be read stops the run.",
+        "If more of the rows of a table cannot be read, the run stops.",
         "percent, 0 to 100",
         ge=0,
         le=100,
@@ -89,14 +89,14 @@ class Settings(BaseSettings):
     )
     memory_limit: Size = _setting(
         None,
-        "What DuckDB takes; unless given, half of the memory, or 128 MB where it only reads for"
-        " PostgreSQL.",
+        "What DuckDB takes; unless given, half of the memory, or 128 MB where it only reads files"
+        " for PostgreSQL.",
         "`2GB`, `512MiB`",
     )
     temp_limit: Size = _setting(
         None,
-        "What DuckDB may put on disk of what does not fit into that, beside the warehouse or into"
-        " `TMPDIR`; unless given, nine tenths of what is free.",
+        "The disk that DuckDB may use for what does not fit into its memory, beside the warehouse"
+        " or in `TMPDIR`; unless given, nine tenths of what is free.",
         "`20GB`",
     )
     forgotten_users_file: Path = _setting(

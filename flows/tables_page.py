@@ -5,8 +5,10 @@ It writes `docs/tables.md`, and the table of the marts in the README.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from inspect import getdoc, isfunction, signature
 from pathlib import Path
 
+from transforms import checks
 from transforms.funnel import load_funnel
 from transforms.graph import load_models
 from transforms.sources import SOURCES, Column, Source
@@ -39,9 +41,14 @@ SCHEMAS = {
     "staging": "Names, codes and times as the rest of the project knows them.",
     "intermediate": "What happened to the deals.",
     "marts": "What is published: query these.",
-    "quality": "What every run found out about its data. All but `data_dictionary` and `lineage`"
+    "quality": "What runs found out about their data. All but `data_dictionary` and `lineage`"
     " keep the rows of earlier runs.",
 }
+CHECKS = (
+    "What a check asks of its table, by the beginning of its name. A name that is not here is a"
+    " rule about single rows, and says what holds: `activities_add_up`. Its code is in the file of"
+    " the model."
+)
 
 
 def page() -> str:
@@ -53,6 +60,7 @@ def page() -> str:
         if schema == EXPORT:
             parts += map(_of_source, SOURCES.values())
         parts += [_of_table(table) for table in tables if table.schema == schema]
+    parts.append(f"## Checks\n\n{CHECKS}\n\n{_kinds_of_checks()}")
     return "\n".join(parts)
 
 
@@ -102,6 +110,16 @@ def _of_source(source: Source) -> str:
     facts = {"Checks": ", ".join(f"{_code(rule)} warn" for rule in source.checks)}
     columns = [(_marked(column), _code(column.kind), _becomes(column)) for column in source.columns]
     return _section(source.raw_name, about, facts, ("column", "kind", "becomes"), columns)
+
+
+def _kinds_of_checks() -> str:
+    kinds = [
+        kind
+        for kind in vars(checks).values()
+        if isfunction(kind) and signature(kind).return_annotation is checks.Check
+    ]
+    rows = [(_code(kind.__name__), _text(" ".join((getdoc(kind) or "").split()))) for kind in kinds]
+    return _grid(("check", "what holds"), rows)
 
 
 def _marked(column: Column) -> str:

@@ -120,7 +120,8 @@ def steady_volume(
 
     Far is more than five scaled median absolute deviations (and more than five) from the median of
     the up to twelve months before, where there are at least six. `until` gives the first month that
-    is not finished: it and those after it are left out.
+    is not finished (of a funnel, the one in which the intake ends): it and those after it are left
+    out.
     """
 
     def failing(table: Table, _: Tables, settings: Settings) -> Table:
@@ -154,7 +155,7 @@ def steady_volume(
 
 
 def newest_within(column: str, days: int, severity: Severity = "warn") -> Check:
-    """The newest value is at most so many days older than the run (setting `now`).
+    """The newest value is at most so many days older than the run.
 
     Values after the run are left out: a single wrong one would hide for years that no data come.
     """

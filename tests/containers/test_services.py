@@ -1,4 +1,4 @@
-"""Every command of compose.yaml and of docs/containers.md, run against real servers."""
+"""Every command of every service of compose.yaml, run against real servers."""
 
 import json
 import os

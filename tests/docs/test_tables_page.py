@@ -31,7 +31,11 @@ def test_the_marts_of_the_readme_are_those_of_the_registry():
 def test_every_table_has_its_place():
     tables = {*MODELS, *RECORDS, *(source.raw_name for source in SOURCES.values())}
     schemas = {"export", *(model.schema for model in MODELS.values())}
-    assert anchors(PAGE) == tables | schemas | {"the-tables", "what-is-made-from-what"}
+    assert anchors(PAGE) == tables | schemas | {
+        "the-tables",
+        "what-is-made-from-what",
+        "checks",
+    }
 
 
 def test_every_model_is_told_with_its_grain_key_columns_checks_and_upstream_tables():
@@ -44,6 +48,13 @@ def test_every_model_is_told_with_its_grain_key_columns_checks_and_upstream_tabl
         columns = model.columns({"funnel": load_funnel()}).items()
         rows = [f"| `{column}` | {dtype} | " for column, dtype in columns]
         assert [row for row in rows if row not in said] == []
+
+
+def test_every_kind_of_check_in_use_is_told():
+    told = {kind.strip("`") for kind, _ in table(PAGE, "check", "what holds")}
+    named = {check.name for model in MODELS.values() for check in model.checks if "(" in check.name}
+    assert named
+    assert [name for name in named if not name.startswith(tuple(told))] == []
 
 
 def test_every_column_of_the_export_is_told_with_what_it_becomes():

@@ -83,8 +83,8 @@ def rep_monthly_figures(
         win_rate_pct: won deals in percent of those closed in it; null without any
         median_days_to_close: median days from creation to closing, of the deals closed in it
         open_deals: deals created by its end, and not closed by then
-        stalled_deals: deals that at its end are neither closed nor moved on from a step in which
-            they are for longer than its p90_days
+        stalled_deals: deals that at its end were not closed, and had been in their step for longer
+            than its p90_days (rep_stage_dwell)
         activities_completed: done activities that were due in it
         calls_completed: those of the types of the funnel's activity steps
     """

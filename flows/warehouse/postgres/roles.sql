@@ -1,5 +1,5 @@
--- The two roles of a PostgreSQL warehouse. Run it once, in the database of the warehouse, as its
--- owner or a superuser:  psql -d DATABASE -f flows/warehouse/postgres/roles.sql
+-- The two roles of a PostgreSQL warehouse. Run it once, in the database of the warehouse, as a
+-- superuser:  psql -d DATABASE -f flows/warehouse/postgres/roles.sql
 --
 -- funnel_writer runs the flow and owns what it makes; give it a password with \password.
 -- funnel_reader reads marts and quality, nothing else; the default privileges cover tables that are
