@@ -154,6 +154,23 @@ def steady_volume(
     return Check(f"steady_volume({value})", severity, failing)
 
 
+def has_happened(
+    column: str,
+    of: Callable[[Table], BooleanValue] | None = None,
+    severity: Severity = "warn",
+) -> Check:
+    """The time in the column is not after the run: open stays would be measured up to it.
+
+    With `of`, of the rows for which that holds.
+    """
+
+    def failing(table: Table, _: Tables, settings: Settings) -> Table:
+        rows = table if of is None else table.filter(of(table))
+        return rows.filter(rows[column] > ibis.literal(settings["now"], "timestamp"))
+
+    return Check(f"has_happened({column})", severity, failing)
+
+
 def newest_within(column: str, days: int, severity: Severity = "warn") -> Check:
     """The newest value is at most so many days older than the run.
 

@@ -456,6 +456,15 @@ CASES = [
         finds=[("Unknown reason",)],
         changes_marts=True,
     ),
+    Case(
+        "date in the future",
+        with_lines("deal_changes.csv", "8,2199-01-01 08:00:00,title,Quixote"),
+        happens="counts like any other, and open stays are measured up to it: give `--as-of`",
+        warns=frozenset({"stg_deal_changes: has_happened(changed_at)"}),
+        query="SELECT max(as_of) FROM quality.runs",
+        finds=[(datetime(2199, 1, 1, 8),)],
+        changes_marts=True,
+    ),
     # Rejected rows
     Case(
         "Latin-1",

@@ -6,6 +6,7 @@ import pytest
 
 from transforms.checks import (
     accepted_values,
+    has_happened,
     newest_within,
     not_negative,
     not_null,
@@ -128,6 +129,19 @@ def test_a_total_of_no_rows_is_zero(broken, draw, users):
     assert broken(check, nobody, {"users": users}) == [(0,)]
 
 
+def test_has_happened_finds_what_is_after_the_run(broken, draw):
+    table = draw(
+        "at | is_done\n2024-01-31 | True\n2099-01-01 | True\n2099-01-02 | False\n- | True",
+        at="timestamp(6)",
+        is_done="boolean",
+    )
+    now, later = datetime(2024, 4, 1), [datetime(2099, 1, day) for day in (1, 2)]
+    assert broken(has_happened("at"), table, now=now) == [(later[0], True), (later[1], False)]
+    done = has_happened("at", of=lambda rows: rows.is_done)
+    assert broken(done, table, now=now) == [(later[0], True)]
+    assert broken(done, table, now=later[0]) == []
+
+
 def test_newest_within_is_measured_from_the_run(broken, draw):
     table = draw("at\n2024-01-01\n2024-01-31\n-", at="timestamp(6)")
     check = newest_within("at", days=45)
@@ -213,6 +227,7 @@ def test_steady_volume_holds_each_group_against_itself(unsteady):
         references("x", "t.x", severity="warn"),
         steady_volume("x", by="y", over="z", until=lambda table, _: table.z.max()),
         newest_within("x", days=1),
+        has_happened("x"),
     ],
     ids=lambda check: check.name,
 )

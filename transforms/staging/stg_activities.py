@@ -3,7 +3,7 @@
 from ibis import Table
 
 from transforms import text
-from transforms.checks import not_null, references, unique
+from transforms.checks import has_happened, not_null, references, unique
 from transforms.graph import model
 
 
@@ -26,6 +26,7 @@ from transforms.graph import model
         not_null("deal_id", severity="warn"),
         references("deal_id", "stg_deals.deal_id", severity="warn"),
         not_null("due_at", severity="warn"),
+        has_happened("due_at", of=lambda activities: activities.is_done),
     ],
 )
 def stg_activities(raw_activity: Table) -> Table:

@@ -3,7 +3,7 @@
 from ibis import Table
 
 from transforms import text
-from transforms.checks import newest_within, not_null, references, rule
+from transforms.checks import has_happened, newest_within, not_null, references, rule
 from transforms.graph import model
 
 
@@ -18,6 +18,7 @@ from transforms.graph import model
         not_null("deal_id"),
         not_null("changed_at"),
         not_null("changed_field_key", severity="warn"),
+        has_happened("changed_at"),
         newest_within("changed_at", days=45),
         references("changed_field_key", "stg_fields.field_key", severity="warn"),
         rule(
