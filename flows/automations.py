@@ -1,7 +1,7 @@
 """Automations of a Prefect server that watches the runs: `python -m flows.automations --help`.
 
 They are found again by their names: running the command once more changes what is there. Anything
-that matches on states goes by their types and messages, so a run may be named as it likes.
+that matches on states goes by their names and messages, so a run may be named as it likes.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,11 +11,17 @@ from uuid import UUID
 import click
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterName,
+    FlowFilter,
+    FlowFilterName,
+)
 from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState, SendNotification
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL
 
 from flows.flow import sales_funnel
@@ -83,6 +89,7 @@ def notifications(block_id: UUID, stale_after: Mapping[str, timedelta]) -> Itera
                 posture=Posture.Proactive,
                 match=ResourceSpecification(FLOW_RUN),
                 match_related=[_role("flow", NAME), _role("deployment", deployment)],
+                after={"prefect.flow-run.Completed"},  # each begins the hours anew
                 expect={"prefect.flow-run.Completed"},
                 within=hours,
             ),
@@ -131,16 +138,24 @@ def _in_hours(duration: timedelta) -> str:
 def _block_id(client: SyncPrefectClient, name: str) -> UUID:
     kind, _, block = name.partition("/")
     try:
-        return client.read_block_document_by_name(block, kind).id
+        found = client.read_block_document_by_name(block, kind)
     except ObjectNotFound:
         raise click.BadParameter(
             f"there is no block {name}; make one in the UI, or see `prefect block ls`"
         ) from None
+    schema = found.block_schema
+    if schema is not None and "notify" not in schema.capabilities:
+        raise click.BadParameter(f"{name} tells nobody; name a notification block")
+    return found.id
 
 
 def _deployed(client: SyncPrefectClient) -> dict[str, timedelta]:
     """Of the deployments that have a schedule to keep, those that the server has."""
-    there = {deployment.name for deployment in client.read_deployments()}
+    found = client.read_deployments(
+        flow_filter=FlowFilter(name=FlowFilterName(any_=[NAME])),
+        deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[*STALE_AFTER])),
+    )
+    there = {deployment.name for deployment in found}
     return {name: after for name, after in STALE_AFTER.items() if name in there}
 
 
@@ -169,6 +184,11 @@ def command(notify: str | None) -> None:
                 set_up(client, notifications(_block_id(client, notify), _deployed(client)))
     except httpx.TransportError:
         raise click.ClickException("the server of PREFECT_API_URL does not answer") from None
+    except PrefectHTTPStatusError as error:
+        raise click.ClickException(
+            f"the server of PREFECT_API_URL refuses: HTTP {error.response.status_code}; see"
+            " PREFECT_API_AUTH_STRING and PREFECT_API_KEY"
+        ) from None
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from flows.build import build
 from flows.dictionary import document
 from flows.errors import InputError, InterruptedRunError, SalesFunnelError
 from flows.export_folder import check_folder, place_for_files, put_files_in_place
+from flows.folders import check_no_folder
 from flows.history import score_history
 from flows.holding import held_warehouse
 from flows.ingest import ingest
@@ -208,6 +209,7 @@ def _refuse_passwords(**urls: str) -> None:
 def _refresh(settings: Settings, rotate_key: bool) -> Any:
     """Read the source into the warehouse; gives the last state of the run."""
     check_export(settings.source)
+    check_no_folder(settings.report)
     check_folder(settings.export)
     put_key_in_place: Callable[[], None] = _leave_the_key
     with told_in_short("sales-funnel"), ExitStack() as stack:
@@ -278,12 +280,13 @@ def _ingest(name: str, run: Run, folder: Path, states: dict[str, State[Any]]) ->
     for table in (name, *(other for other in RAW_TABLES if other not in {name, *states})):
         states[table] = ingest_table(table, run, folder, return_state=True)
         error = states[table].result(raise_on_failure=False)
-        if not isinstance(error, InputError):
-            _done(states[table])
-        else:
+        if isinstance(error, InputError):
             wrong.append(str(error))
-        if not wrong:
+        elif not wrong or isinstance(error, InterruptedRunError):
+            _done(states[table])
             return
+        elif error is not None:  # what follows from the first one, as in a transaction that failed
+            break
     raise InputError("\n  ".join(wrong))
 
 

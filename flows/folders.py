@@ -11,6 +11,16 @@ def nearest(folder: Path) -> Path:
     return next(each for each in (folder, *folder.absolute().parents) if each.exists())
 
 
+def check_no_folder(file: Path) -> None:
+    """See whether a file can be put there, as far as no folder is in its place.
+
+    Raises:
+        InputError: one is.
+    """
+    if file.is_dir():
+        raise InputError(f"{file}: is a folder; name a file")
+
+
 def check_can_write(folder: Path, fault: str) -> None:
     """See to what can be seen at once, before anything is begun.
 

@@ -5,11 +5,11 @@ for when nothing else can be imported: keep it to the standard library.
 """
 
 import platform
-import tomllib
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+NEWER_PYTHON = "make clean run PYTHON=python3.12"
 PROJECT = Path(__file__).parent.parent / "pyproject.toml"
 
 
@@ -19,6 +19,11 @@ def misfits() -> Iterator[tuple[str, str]]:
     Raises:
         OSError: there is no such file.
     """
+    try:
+        import tomllib
+    except ImportError:  # it came with Python 3.11
+        yield f"this is Python {platform.python_version()}, which is too old", NEWER_PYTHON
+        return
     project = tomllib.loads(PROJECT.read_text())["project"]
     try:
         from packaging.requirements import Requirement
@@ -28,7 +33,7 @@ def misfits() -> Iterator[tuple[str, str]]:
         return
     bounds, python = project["requires-python"], platform.python_version()
     if not SpecifierSet(bounds).contains(python, prereleases=True):
-        yield f"this is Python {python}, and {bounds} is needed", "make clean run PYTHON=python3.12"
+        yield f"this is Python {python}, and {bounds} is needed", NEWER_PYTHON
     for text in project["dependencies"]:
         needed = Requirement(text)
         fix = f"python -m pip install '{needed}'"

@@ -30,6 +30,7 @@ try:
     from flows import signals
     from flows.errors import InterruptedRunError, RunFailedError, SalesFunnelError
     from flows.export_folder import check_folder
+    from flows.folders import check_no_folder
     from flows.holding import hold
     from flows.looking import show_config, show_findings
     from flows.masking_key import check_can_rotate
@@ -167,6 +168,7 @@ def _run(
 
     settings = load_settings(**given)
     check_export(settings.source)
+    check_no_folder(settings.report)
     check_folder(settings.export)
     if action == "rotate-key":
         check_can_rotate(settings)

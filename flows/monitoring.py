@@ -9,7 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pyarrow as pa
+from prefect import get_run_logger
 from prefect.artifacts import (
     create_link_artifact,
     create_markdown_artifact,
@@ -55,6 +57,24 @@ def show_outcome(run: Run, summary: dict[str, Any], found: dict[str, pa.Table]) 
         The last state of the run, whose result is the summary, or the error of one that a check
         stopped: who called the flow gets that.
     """
+    is_stopped, warnings = bool(run.failed_checks), summary["warnings"]
+    try:
+        _leave_artifacts(run, summary, found)
+    except httpx.HTTPError as error:  # what it published is there, whoever can watch it
+        get_run_logger().warning(
+            "The UI could not be told what the run did: %s", type(error).__name__
+        )
+    if is_stopped:
+        broken = [f"{result.model}: {result.in_words}" for result in run.failed_checks]
+        return Failed(
+            message=f"{QUALITY_GATE}: nothing was published: {'; '.join(broken)}",
+            data=RunFailedError("\n  ".join(["checks failed, nothing was published:", *broken])),
+        )
+    told = f" with {warnings} warning{'s' if warnings > 1 else ''}" if warnings else ""
+    return Completed(message=f"Published{told}", data=summary)
+
+
+def _leave_artifacts(run: Run, summary: dict[str, Any], found: dict[str, pa.Table]) -> None:
     lines = [f"| {name.replace('_', ' ')} | {_plain(value)} |" for name, value in summary.items()]
     create_markdown_artifact(
         "\n".join(["| | |", "| --- | --- |", *lines]),
@@ -74,8 +94,7 @@ def show_outcome(run: Run, summary: dict[str, Any], found: dict[str, pa.Table]) 
         key="lineage",
         description="What each table is made from",
     )
-    is_stopped, warnings = bool(run.failed_checks), summary["warnings"]
-    if not is_stopped:
+    if not run.failed_checks:
         create_link_artifact(
             run.settings.report_url or Path(summary["report"]).resolve().as_uri(),
             link_text=Path(summary["report"]).name,
@@ -86,16 +105,8 @@ def show_outcome(run: Run, summary: dict[str, Any], found: dict[str, pa.Table]) 
         client.update_flow_run(
             flow_run.id,
             name=_name(run.settings.source, run.given["as_of"]),
-            tags=[*flow_run.tags, *([WARNINGS] if warnings else [])],
+            tags=[*flow_run.tags, *([WARNINGS] if summary["warnings"] else [])],
         )
-    if is_stopped:
-        broken = [f"{result.model}: {result.in_words}" for result in run.failed_checks]
-        return Failed(
-            message=f"{QUALITY_GATE}: nothing was published: {'; '.join(broken)}",
-            data=RunFailedError("\n  ".join(["checks failed, nothing was published:", *broken])),
-        )
-    told = f" with {warnings} warning{'s' if warnings > 1 else ''}" if warnings else ""
-    return Completed(message=f"Published{told}", data=summary)
 
 
 def failed(error: SalesFunnelError) -> Any:

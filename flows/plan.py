@@ -7,6 +7,7 @@ from transforms.graph import load_models
 from transforms.sources import SOURCES
 
 from flows.export_folder import check_folder
+from flows.folders import check_no_folder
 from flows.run import read_funnel
 from flows.settings import Settings
 from flows.warehouse.address import shown
@@ -22,9 +23,10 @@ def plan(settings: Settings) -> dict[str, Any]:
         they are made, each with the tables it reads.
 
     Raises:
-        InputError: the source, the funnel or where to export to is not what it must be.
+        InputError: the source, the funnel, or where the results are to go is not what it must be.
     """
     read_funnel()
+    check_no_folder(settings.report)
     check_folder(settings.export)
     source, key = settings.source_with_password, secrets.token_bytes(32)  # no value is read
     with opened_export(source, key) as export:

@@ -95,7 +95,8 @@ RECORDS = {
             "status": (_TEXT, "pass, warn or fail"),
             "failing_rows": (
                 _COUNT,
-                "rows that break the rule; of columns_are_known, columns; of has_rows, 1",
+                "rows that break the rule; of unique, values that several rows share; of"
+                " columns_are_known, columns; of has_rows, 1",
             ),
             "total_rows": (
                 _COUNT,

@@ -92,8 +92,12 @@ def serve_while_wanted(port: str) -> int:
 def is_surely_needed() -> bool:
     """Whether no server can be configured: cheap to say, before Prefect is imported."""
     home = Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
-    named = "PREFECT_API_URL" in os.environ or "PREFECT_PROFILE" in os.environ
-    return not named and not (home / "profiles.toml").exists() and not Path("prefect.toml").exists()
+    if "PREFECT_API_URL" in os.environ or "PREFECT_PROFILE" in os.environ:
+        return False
+    files = (home / "profiles.toml", Path("prefect.toml"), Path(".env"))
+    project = Path("pyproject.toml")
+    has_own = project.exists() and "[tool.prefect" in project.read_text(errors="replace")
+    return not has_own and not any(file.exists() for file in files)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def _with_a_unit(size: object) -> object:
 
 
 def _of_the_web(address: str | None) -> str | None:
-    if address is not None and not re.match("https?://[^/]", address):
+    if address is not None and not re.match(r"https?://[^/@\s]+(/|$)", address):
         raise ValueError("not a web address; write it like https://reports.example/sales.html")
     return address
 
@@ -52,6 +52,14 @@ def _none_if_empty(given: object) -> object:
     return given or None
 
 
+def _not_empty(place: object) -> object:
+    if place == "":
+        raise ValueError("is empty; name a place, or leave it out")
+    return place
+
+
+Place = Annotated[str, BeforeValidator(_not_empty)]
+File = Annotated[Path, BeforeValidator(_not_empty)]
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
 Moment = Annotated[datetime | None, BeforeValidator(_written_out), AfterValidator(_in_utc)]
 Size = Annotated[ByteSize | None, BeforeValidator(_with_a_unit)]

@@ -19,7 +19,7 @@ from pydantic_settings import (
 )
 
 from flows.errors import InputError
-from flows.setting_forms import Folder, Moment, Size, TimeZone, WebAddress
+from flows.setting_forms import File, Folder, Moment, Place, Size, TimeZone, WebAddress
 from flows.warehouse.address import has_password, is_postgres, with_password
 from flows.warehouse.limits import Limits
 
@@ -39,17 +39,17 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, hide_input_in_errors=True)
 
-    source: str = _setting(
+    source: Place = _setting(
         "data/sample",
         "Where the export is.",
         "a folder; `duckdb://PATH?schema=NAME`; `postgresql://USER@HOST:PORT/DATABASE?schema=NAME`",
     )
-    warehouse: str = _setting(
+    warehouse: Place = _setting(
         "duckdb://data/warehouse.duckdb",
         "Where the tables are made.",
         "`duckdb://PATH`; `postgresql://USER@HOST:PORT/DATABASE`",
     )
-    report: Path = _setting(
+    report: File = _setting(
         Path("reports/out/sales_funnel.html"),
         "The report; the reports of runs are kept in a folder beside it.",
         "a file",
@@ -99,12 +99,12 @@ class Settings(BaseSettings):
         " or in `TMPDIR`; unless given, nine tenths of what is free.",
         "`20GB`",
     )
-    forgotten_users_file: Path = _setting(
+    forgotten_users_file: File = _setting(
         Path(".forgotten_users"),
         "The ids of the users of whom nothing is kept; `forget` writes it.",
         "a file, one id to a line, mode 600",
     )
-    masking_key_file: Path = _setting(
+    masking_key_file: File = _setting(
         Path(".masking_key"),
         "The masking key, unless it is given in another way; made on the first run.",
         "a file, mode 600",

@@ -72,7 +72,7 @@ def not_negative(column: str, severity: Severity = "error") -> Check:
 
 
 def unique(*columns: str, severity: Severity = "error") -> Check:
-    """No two rows agree in these columns; all rows that share their values are failing."""
+    """No two rows agree in these columns; each value that is shared is one failing row."""
 
     def failing(table: Table, *_: object) -> Table:
         shared = table.group_by(*columns).agg(rows_sharing=table.count())

@@ -12,7 +12,7 @@ from flows.doctor.finding import Told, ok, problem, warning
 from flows.doctor.prefect_api import prefect_home
 from flows.errors import InputError
 from flows.export_folder import check_folder
-from flows.folders import check_can_write, nearest
+from flows.folders import check_can_write, check_no_folder, nearest
 from flows.settings import Settings
 from flows.warehouse import open_warehouse
 from flows.warehouse.address import shown
@@ -46,8 +46,7 @@ def warehouse(settings: Settings) -> Iterator[Told]:
 
 def report(settings: Settings) -> Iterator[Told]:
     """The report, and the folder of the reports that are kept."""
-    if settings.report.is_dir():
-        raise InputError(f"{settings.report}: is a folder; name a file")
+    check_no_folder(settings.report)
     for folder in (settings.report.parent, settings.runs_index.parent):
         check_can_write(folder, "cannot write the report")
     yield ok(str(settings.report))

@@ -292,6 +292,12 @@ def test_a_folder_that_is_not_there_is_refused(published, tmp_path):
     assert_refused(published, before, run, f"{tmp_path}/nowhere: cannot read the source folder")
 
 
+def test_a_folder_in_place_of_the_report_is_refused_before_anything_is_changed(published, tmp_path):
+    before = published.published()
+    run = published.run("--quiet", "--report", tmp_path)
+    assert_refused(published, before, run, f"{tmp_path}: is a folder; name a file")
+
+
 def test_an_export_with_too_many_rejected_rows_is_refused(published, export):
     before = published.published()
     run = published.run("--quiet", "--source", export(stages="stage_id,stage_name\n1,a\nx,b\n"))

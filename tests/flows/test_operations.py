@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 import psycopg2
 import pytest
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
+from prefect.blocks.system import Secret
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
@@ -306,16 +307,26 @@ def test_of_a_run_that_a_check_stops_somebody_else_may_be_told(
 
 
 def test_somebody_is_told_of_results_that_are_stale(ran, operated, told, eventually):
+    """So long after the last run that completed, and not after one or two times more."""
+    seldom, patience = 30, 15  # seconds
     with (
         temporary_settings({PREFECT_API_URL: operated.sandbox.api_url}),
         get_client(sync_client=True) as client,
     ):
         block = client.read_block_document_by_name("told", "custom-webhook")
-        seldom = {"hourly-postgres": timedelta(seconds=10)}
-        set_up(client, notifications(block.id, seldom))
-        eventually(lambda: told.of("The sales funnel is stale"), seconds=60)
+        set_up(client, notifications(block.id, {"daily-duckdb": timedelta(seconds=seldom)}))
+        run = operated.ended(operated.start("daily-duckdb"))
+        assert run["state_type"] == "COMPLETED"
+        eventually(lambda: told.of("The sales funnel is stale"), seconds=seldom + patience)
         set_up(client, notifications(block.id, STALE_AFTER))
-    assert "No run of hourly-postgres completed for " in told.of("The sales funnel is stale")[0]
+    assert "No run of daily-duckdb completed for " in told.of("The sales funnel is stale")[0]
+
+
+def test_a_block_that_tells_nobody_is_refused(operated, automations):
+    with temporary_settings({PREFECT_API_URL: operated.sandbox.api_url}):
+        Secret(value="x").save("no-notification")
+    with pytest.raises(AssertionError, match="name a notification block"):
+        operated.command("flows.automations", "--notify", "secret/no-notification")
 
 
 # What is killed

@@ -135,11 +135,23 @@ def test_a_limit_is_a_size_with_its_unit(name, text):
     assert f"FUNNEL_{name.upper()}" in said
 
 
-@pytest.mark.parametrize("text", ["reports.example", "file:///srv/sales.html", "https://", "x"])
+@pytest.mark.parametrize(
+    "text",
+    ["reports.example", "file:///srv/sales.html", "https://", "https://me:secret@reports.example/"],
+)
 def test_the_address_of_the_report_is_one_of_the_web(text):
     said = complaint(report_url=text)
     assert "not a web address; write it like https://reports.example/sales.html" in said
     assert "FUNNEL_REPORT_URL" in said
+
+
+@pytest.mark.parametrize(
+    "name", ["source", "warehouse", "report", "masking_key_file", "forgotten_users_file"]
+)
+def test_an_empty_variable_is_no_place(name, monkeypatch):
+    """Not the folder in which the run is."""
+    monkeypatch.setenv(variable(name), "")
+    assert "is empty; name a place, or leave it out" in complaint()
 
 
 def test_a_short_masking_key_is_refused_and_not_quoted(monkeypatch):

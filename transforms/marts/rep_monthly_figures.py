@@ -23,7 +23,9 @@ def stalls(obt_deals: Table, int_deal_stage_transitions: Table, rep_stage_dwell:
     usual = rep_stage_dwell.select("funnel_step", "p90_days")
     stays = int_deal_stage_transitions.inner_join(usual, "funnel_step")
     stays = stays.filter(stays.days_in_stage > stays.p90_days)
-    stays = stays.inner_join(obt_deals.select("deal_id", "closed_at"), "deal_id")
+    # When a deal was closed can be unknown: then it is not known how long it was stalled.
+    deals = obt_deals.filter((obt_deals.status == "open") | obt_deals.closed_at.notnull())
+    stays = stays.inner_join(deals.select("deal_id", "closed_at"), "deal_id")
     found = stays.select(
         since=days_after(stays.entered_at, stays.p90_days),
         until=ibis.least(stays.left_at, stays.closed_at),
@@ -82,7 +84,8 @@ def rep_monthly_figures(
         deals_lost: deals that are lost, and were closed in it
         win_rate_pct: won deals in percent of those closed in it; null without any
         median_days_to_close: median days from creation to closing, of the deals closed in it
-        open_deals: deals created by its end, and not closed by then
+        open_deals: deals created by its end, and not closed by then; none of which it is not known
+            when they were closed
         stalled_deals: deals that at its end were not closed, and had been in their step for longer
             than its p90_days (rep_stage_dwell)
         activities_completed: done activities that were due in it
@@ -92,9 +95,9 @@ def rep_monthly_figures(
     created = created.group_by(month=month(created.created_at, timezone)).agg(
         deals_created=lambda deals: deals.count()
     )
-    # A deal that is closed before it is created is in no month open.
+    # A deal that is closed before it is created, or at an unknown time, is in no month open.
     ended = ibis.greatest(obt_deals.closed_at, obt_deals.created_at)
-    ended = obt_deals.filter(obt_deals.closed_at.notnull(), obt_deals.created_at.notnull()).select(
+    ended = obt_deals.filter(obt_deals.status != "open", obt_deals.created_at.notnull()).select(
         month=month(ended, timezone)
     )
     ended = ended.group_by("month").agg(deals_ended=ended.count())

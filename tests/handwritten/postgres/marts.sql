@@ -221,13 +221,13 @@ CREATE TABLE marts.rep_monthly_figures AS
 WITH stalls AS (
     SELECT entered_at + round(p90_days * 86400) * interval '1 second' AS since, least(left_at, closed_at) AS until
     FROM intermediate.int_deal_stage_transitions JOIN marts.rep_stage_dwell USING (funnel_step) JOIN marts.obt_deals USING (deal_id)
-    WHERE days_in_stage > p90_days
+    WHERE days_in_stage > p90_days AND (status = 'open' OR closed_at IS NOT NULL)
 ), events AS (
     SELECT pg_temp.local_month(created_at) AS month, 'created' AS what, NULL::double precision AS days, count(*) AS times
     FROM marts.obt_deals WHERE created_at IS NOT NULL GROUP BY month
     UNION ALL
     SELECT pg_temp.local_month(greatest(created_at, closed_at)), 'ended', NULL, count(*)
-    FROM marts.obt_deals WHERE created_at IS NOT NULL AND closed_at IS NOT NULL GROUP BY 1
+    FROM marts.obt_deals WHERE created_at IS NOT NULL AND status <> 'open' GROUP BY 1
     UNION ALL
     SELECT pg_temp.local_month(closed_at), status, days_to_close, 1
     FROM marts.obt_deals WHERE closed_at IS NOT NULL AND status IN ('won', 'lost')

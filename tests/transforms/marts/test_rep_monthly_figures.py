@@ -71,6 +71,24 @@ def test_a_deal_whose_creation_is_not_known_is_only_closed(run):
     ) == [(JANUARY, 0, 1, None, 0)]
 
 
+def test_a_deal_that_was_closed_nobody_knows_when_is_never_open_or_stalled(run):
+    """As the smallest deals table has them: a status, and no time."""
+    assert run(
+        "rep_monthly_figures",
+        "month, deals_created, open_deals, stalled_deals",
+        rep_stage_dwell=DWELL,
+        obt_deals="""
+            deal_id | status | created_at | closed_at
+            1       | won    | 2024-01-05 | -
+            2       | open   | 2024-02-05 | -
+        """,
+        int_deal_stage_transitions="""
+            deal_id | funnel_step | entered_at | left_at | days_in_stage
+            1       | 1           | 2024-01-05 | -       | 60
+        """,
+    ) == [(JANUARY, 1, 0, 0), (FEBRUARY, 1, 1, 0)]
+
+
 def test_months_are_cut_in_the_time_zone(run):
     assert run(
         "rep_monthly_figures",
