@@ -103,12 +103,14 @@ class Drawing(Figure):
             cbar=False,
             linewidths=0.6,
             linecolor=GRID,
+            xticklabels=False,  # seaborn would draw the whole chart to see whether its own overlap
+            yticklabels=False,
             ax=axes,
         )
         axes.grid(visible=False)
         axes.set(xlabel="", ylabel="")
-        axes.set_yticks(axes.get_yticks(), self.labels, rotation=0)
-        axes.set_xticks([place + 0.5 for place in range(len(columns))], columns, rotation=0)
+        axes.set_yticks([place + 0.5 for place in range(len(self.labels))], self.labels)
+        axes.set_xticks([place + 0.5 for place in range(len(columns))], columns)
         return axes
 
     def key(self, axes: Axes, *names: str) -> None:
