@@ -8,7 +8,8 @@ of a run that crashed.
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from flows.errors import InputError, InterruptedRunError, SalesFunnelError
+from flows import signals
+from flows.errors import InputError, SalesFunnelError
 from flows.run import Run, now
 from flows.version import code_version
 from flows.warehouse import Entry
@@ -26,8 +27,8 @@ def known(run: Run) -> Iterator[None]:
         "source": shown(run.settings.source),
         "code_version": code_version(),
     }
-    run.earlier = [{**CRASHED, **earlier} for earlier in run.warehouse.begin(entry)]
-    try:
+    try:  # a signal can come while the entry is being written
+        run.earlier = [{**CRASHED, **earlier} for earlier in run.warehouse.begin(entry)]
         yield
     except BaseException as error:
         with suppress(SalesFunnelError):  # or else it counts as crashed
@@ -36,7 +37,8 @@ def known(run: Run) -> Iterator[None]:
 
 
 def _how_it_ended(error: BaseException) -> Entry:
-    if isinstance(error, InterruptedRunError) or not isinstance(error, Exception):
+    # After a signal, Prefect can raise an error of its own.
+    if signals.received or not isinstance(error, Exception):
         return {"status": "interrupted", "reason": "a signal"}
     said = str(error) if isinstance(error, SalesFunnelError) else type(error).__name__
     return {"status": "refused" if isinstance(error, InputError) else "failed", "reason": said}
