@@ -26,6 +26,7 @@ bench: .venv/dev
 	$(BIN)/python -m tests.benchmarks.bench command
 	$(BIN)/python -m tests.benchmarks.bench million
 	$(BIN)/python -m tests.benchmarks.bench postgres
+	$(BIN)/python -m tests.benchmarks.bench incremental
 
 notebooks: .venv/notebooks
 	$(BIN)/jupyter lab --notebook-dir=. reports/notebooks

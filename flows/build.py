@@ -40,11 +40,17 @@ def build(
     tables: Mapping[str, Table],
     settings: Mapping[str, Any],
     run_id: str,
+    *,
+    is_kept: bool = False,
 ) -> Table:
-    """Make the table of a model; the rows of one in `quality` join those of earlier runs."""
+    """Make the table of a model; the rows of one in `quality` join those of earlier runs.
+
+    `is_kept`: later runs replace rows of it, as the model says.
+    """
     rows = model.expression(tables, settings)
     if model.schema != "quality":
-        return warehouse.build(model.schema, model.name, rows, model.key)
+        columns = (model.refresh_by,) if is_kept and model.refresh_by else ()
+        return warehouse.build(model.schema, model.name, rows, model.key, columns)
     kept = warehouse.append(
         model.name, rows.select(ibis.literal(run_id).name("run_id"), *rows.columns)
     )

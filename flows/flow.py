@@ -18,7 +18,6 @@ from prefect.states import Completed
 from transforms.sources import RAW_TABLES
 
 from flows import signals
-from flows.build import build
 from flows.dictionary import document
 from flows.errors import InputError, InterruptedRunError, SalesFunnelError
 from flows.export_folder import check_folder, place_for_files, put_files_in_place
@@ -29,12 +28,14 @@ from flows.ingest import ingest
 from flows.kept_reports import KeptReports, kept_reports, published_runs
 from flows.ledger import known
 from flows.load_progress import progress_shown
+from flows.making import make, take_in
 from flows.masking_key import fresh_key, masking_key, sweep_fresh_key
 from flows.monitoring import failed, run_name, show_outcome, show_plan
 from flows.people import are_others_than_before, forgotten_users
 from flows.people import fingerprint as people_fingerprint
 from flows.plan import plan
-from flows.record import record
+from flows.record import last_published, record
+from flows.refresh import how_to_refresh
 from flows.report import beside, is_shown, put_in_place, report_table, write
 from flows.report_process import ReportProcess, report_process
 from flows.run import Run
@@ -60,7 +61,9 @@ def ingest_table(name: str, run: Run, folder: Path) -> State[None]:
     with step(name, tag="ingest") as outcome:
         source = RAW_TABLES[name]
         if source.name not in run.export:
-            run.tables[name] = run.warehouse.empty(source)
+            if not (source.optional or run.refresh.adds):
+                raise InputError(f"{source.name}: is missing; the first run needs a whole export")
+            run.tables[name] = take_in(run, source, None)
             outcome.rows, outcome.status = 0, "not in the export"
             return Completed(message=outcome.in_words)
         settings = run.settings
@@ -68,7 +71,8 @@ def ingest_table(name: str, run: Run, folder: Path) -> State[None]:
         zone, limit = settings.source_timezone, settings.max_rejected_pct
         with progress_shown(source.name, run.warehouse.progress):
             landed = ingest(run.warehouse, file, zone, limit, run.forgotten)
-        run.tables[name], run.landed[source.name] = landed.raw, landed
+        run.landed[source.name] = landed
+        run.tables[name] = take_in(run, source, landed)
         outcome.rows, outcome.status = landed.rows_loaded, landed.in_words
         if file.ignored:
             outcome.status += f"; columns not read: {', '.join(file.ignored)}"
@@ -82,7 +86,7 @@ def build_model(name: str, run: Run) -> State[None]:
     with step(name, tag=model.layer) as outcome:
         if "as_of" in model.settings:
             run.fix_as_of()
-        run.tables[name] = build(run.warehouse, model, run.tables, run.given, run.run_id)
+        run.tables[name], outcome.status = make(run, name)
         outcome.rows = read_scalar(run.tables[name].count())
         return Completed(message=outcome.in_words)
 
@@ -154,6 +158,8 @@ def sales_funnel(
     report: str = "",
     export: str = "",
     as_of: datetime | None = None,
+    incremental: bool | None = None,
+    full_refresh: bool = False,
     dry_run: bool = False,
     rotate_key: bool = False,
 ) -> dict[str, Any]:
@@ -170,6 +176,8 @@ def sales_funnel(
         report: HTML file to write.
         export: folder to write the tables of the report to, as CSV and Parquet; by default none.
         as_of: the moment up to which open stays are measured; by default the newest event.
+        incremental: the export is what is new or changed, and joins what is there.
+        full_refresh: the export is all there is; the rows of incremental runs before are given up.
         dry_run: look at the source, say what would be done, and write nothing.
         rotate_key: give everybody other pseudonyms, with a new key.
 
@@ -188,9 +196,11 @@ def sales_funnel(
         _refuse_passwords(source=source, warehouse=warehouse)
         given = {"source": source, "warehouse": warehouse, "report": report, "export": export}
         chosen = {name: value for name, value in given.items() if value}
-        settings = with_secrets(load_settings(**chosen, as_of=as_of))
+        settings = with_secrets(load_settings(**chosen, as_of=as_of, incremental=incremental))
         os.umask(0o077)  # what it writes is for its owner
-        return show_plan(plan(settings)) if dry_run else _refresh(settings, rotate_key)
+        if dry_run:
+            return show_plan(plan(settings, full_refresh=full_refresh))
+        return _refresh(settings, rotate_key, full_refresh)
     except InterruptedRunError:
         raise
     except SalesFunnelError as error:
@@ -206,9 +216,10 @@ def _refuse_passwords(**urls: str) -> None:
             )
 
 
-def _refresh(settings: Settings, rotate_key: bool) -> Any:
+def _refresh(settings: Settings, rotate_key: bool, full_refresh: bool) -> Any:
     """Read the source into the warehouse; gives the last state of the run."""
-    check_export(settings.source)
+    is_partial = settings.incremental and not full_refresh
+    check_export(settings.source, is_partial=is_partial)
     check_no_folder(settings.report)
     check_folder(settings.export)
     put_key_in_place: Callable[[], None] = _leave_the_key
@@ -221,7 +232,9 @@ def _refresh(settings: Settings, rotate_key: bool) -> Any:
             key, put_key_in_place = stack.enter_context(fresh_key(settings))
         else:
             sweep_fresh_key(settings)
-        opened = opened_export(settings.source_with_password, key, forgotten, settings.limits)
+        opened = opened_export(
+            settings.source_with_password, key, forgotten, settings.limits, is_partial=is_partial
+        )
         tables = stack.enter_context(opened)
         files: Path | None = None
         if settings.export is not None:
@@ -231,9 +244,19 @@ def _refresh(settings: Settings, rotate_key: bool) -> Any:
         run = Run(str(flow_run.id), settings, target, tables)
         run.forgotten, run.people_fingerprint = forgotten, people_fingerprint(key, forgotten)
         stack.enter_context(known(run))
-        run.is_afresh = are_others_than_before(target, run.people_fingerprint, settings, forgotten)
+        before, people = last_published(target), run.people_fingerprint
+        run.is_afresh = are_others_than_before(before, people, settings, forgotten)
+        run.refresh = how_to_refresh(
+            target, settings, before, full_refresh=full_refresh, are_others=run.is_afresh
+        )
+        if not run.refresh.adds:
+            target.start_anew()
         states: dict[str, State[Any]] = {}
         with target.masking(key):
+            if run.refresh.adds:  # which rows are touched is known when all are read
+                for table in RAW_TABLES:
+                    if table not in states:
+                        _ingest(table, run, folder, states)
             for name, model in run.models.items():
                 # A raw table is read when a model needs it, and given up after the last one did.
                 for table in model.upstream:

@@ -103,6 +103,17 @@ Exit codes: 0 done (there can be warnings), 1 failed or stopped by a check, 2 us
     "--as-of", metavar="TS", help="Measure open stays up to this time (UTC).  [the newest event]"
 )
 @click.option(
+    "--incremental",
+    is_flag=True,
+    default=None,
+    help="The export is what is new or changed: join it to what is there.",
+)
+@click.option(
+    "--full-refresh",
+    is_flag=True,
+    help="The export is all there is: give up the rows of incremental runs before.",
+)
+@click.option(
     "--dry-run", is_flag=True, help="Look at the source, say what would be done, write nothing."
 )
 @click.option("--quiet", is_flag=True, help="Say nothing but errors.")
@@ -113,7 +124,8 @@ def command(
     quiet: bool,
     as_json: bool,
     dry_run: bool,
-    **given: str | None,
+    full_refresh: bool,
+    **given: Any,
 ) -> None:
     """See EXAMPLE, which is the help text."""
     if (action == "forget") != (user_id is not None):
@@ -128,7 +140,9 @@ def command(
         signal.signal(number, lambda number, _: os._exit(_stopped(number)))
     try:
         with told_in_short("sales-funnel"), ExitStack() as stack:
-            outcome = _run(stack, quiet, action, user_id, dry_run=dry_run, **given)
+            outcome = _run(
+                stack, quiet, action, user_id, dry_run=dry_run, full_refresh=full_refresh, **given
+            )
         for number in signals.STOPPING:  # all is done: Python would only stumble over it
             signal.signal(number, signal.SIG_IGN)
     except InterruptedRunError:
@@ -151,7 +165,8 @@ def _run(
     user_id: int | None,
     *,
     dry_run: bool,
-    **given: str | None,
+    full_refresh: bool,
+    **given: Any,
 ) -> dict[str, Any]:
     """Start what is slow, look at the input, then import and run the flow."""
     os.environ.setdefault("DO_NOT_TRACK", "1")
@@ -162,12 +177,12 @@ def _run(
     if dry_run:
         from flows.plan import plan
 
-        return plan(with_secrets(load_settings(**given)))
+        return plan(with_secrets(load_settings(**given)), full_refresh=full_refresh)
     servers = [TemporaryServer(stack)] if is_surely_needed() else []
     prepare(stack)
 
     settings = load_settings(**given)
-    check_export(settings.source)
+    check_export(settings.source, is_partial=settings.incremental and not full_refresh)
     check_no_folder(settings.report)
     check_folder(settings.export)
     if action == "rotate-key":
@@ -213,6 +228,8 @@ def _run(
         report=str(settings.report),
         export=str(settings.export or ""),
         as_of=settings.as_of,
+        incremental=settings.incremental,
+        full_refresh=full_refresh,
         dry_run=False,
         rotate_key=action == "rotate-key",
     )

@@ -5,15 +5,12 @@ tell whom the next export must not bring back.
 """
 
 import hmac
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from flows.errors import InputError, of_file
 from flows.private_file import check_private, write_whole
-from flows.record import earlier_runs
 from flows.settings import Settings
-from flows.warehouse import Warehouse
-from flows.warehouse.rows import read
 
 LONGEST_ID = 18
 LARGEST_ID = 10**LONGEST_ID - 1
@@ -63,14 +60,13 @@ def fingerprint(key: bytes, forgotten: Collection[int]) -> str:
 
 
 def are_others_than_before(
-    warehouse: Warehouse, people: str, settings: Settings, forgotten: Collection[int]
+    before: Mapping[str, Any] | None, people: str, settings: Settings, forgotten: Collection[int]
 ) -> bool:
-    """Whether the warehouse holds people of another fingerprint.
+    """Whether the run `before`, if there was one, was of people of another fingerprint.
 
     Raises:
         InputError: users are forgotten there, and the file that says who is missing.
     """
-    before = _last_published(warehouse)
     if before is None:
         return False
     count, file = before["users_forgotten"], settings.forgotten_users_file
@@ -80,13 +76,3 @@ def are_others_than_before(
             " file, with mode 600, takes them back)"
         )
     return bool(before["people_fingerprint"] != people)
-
-
-def _last_published(warehouse: Warehouse) -> dict[str, Any] | None:
-    """What is known of the people of the run that readers see, if there is one."""
-    runs = earlier_runs(warehouse)
-    if runs is None:
-        return None
-    published = runs.filter(runs.status == "published").order_by(runs.finished_at.desc()).limit(1)
-    people = published.select("people_fingerprint", "users_forgotten")
-    return next(iter(read(people).to_pylist()), None)

@@ -14,8 +14,10 @@ from flows.warehouse.address import shown
 from flows.warehouse.export import ExportTable, opened_export
 
 
-def plan(settings: Settings) -> dict[str, Any]:
+def plan(settings: Settings, *, full_refresh: bool = False) -> dict[str, Any]:
     """Look at the source, and say what would be read and made of it; nothing is written.
+
+    `full_refresh`: of an export that is whole, whatever the settings say.
 
     Returns:
         status, source, warehouse, report, and export, a folder or None; `tables`: of the export,
@@ -29,7 +31,8 @@ def plan(settings: Settings) -> dict[str, Any]:
     check_no_folder(settings.report)
     check_folder(settings.export)
     source, key = settings.source_with_password, secrets.token_bytes(32)  # no value is read
-    with opened_export(source, key) as export:
+    is_partial = settings.incremental and not full_refresh
+    with opened_export(source, key, is_partial=is_partial) as export:
         tables = [_of_table(name, export.get(name)) for name in SOURCES]
     return {
         "status": "dry run",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import ibis
 import pyarrow as pa
@@ -48,6 +49,11 @@ RECORDS = {
             "source": (_TEXT, "where the export was"),
             "source_fingerprint": (_TEXT, "SHA-256 of what was read: the same for the same export"),
             "code_version": (_TEXT, "hash of the code and the funnel that made it"),
+            "refresh": (
+                _TEXT,
+                "whole: the export was all there is; incremental: its rows joined earlier ones",
+            ),
+            "source_timezone": (_TEXT, "time zone of timestamps in the export without an offset"),
             "as_of": (_TIME, "the moment up to which open stays are measured, UTC"),
             "users_forgotten": (_COUNT, "users of whom nothing is kept"),
             "people_fingerprint": (
@@ -145,6 +151,8 @@ def record(run: Run, status: str, fingerprint: str) -> dict[str, pa.Table]:
                 "source": shown(run.settings.source),
                 "source_fingerprint": fingerprint,
                 "code_version": code_version(),
+                "refresh": run.refresh.name,
+                "source_timezone": run.settings.source_timezone,
                 "as_of": run.given["as_of"],
                 "users_forgotten": len(run.forgotten),
                 "people_fingerprint": run.people_fingerprint,
@@ -184,3 +192,12 @@ def earlier_runs(warehouse: Warehouse) -> Table | None:
     types = RECORDS["runs"].types
     missing = {name: ibis.null(types[name]) for name in types if name not in runs.columns}
     return runs.mutate(**missing) if missing else runs
+
+
+def last_published(warehouse: Warehouse) -> dict[str, Any] | None:
+    """The row of quality.runs about the run that readers see, if there is one."""
+    runs = earlier_runs(warehouse)
+    if runs is None:
+        return None
+    published = runs.filter(runs.status == "published").order_by(runs.finished_at.desc()).limit(1)
+    return next(iter(read(published.select(*RECORDS["runs"].columns)).to_pylist()), None)

@@ -12,6 +12,7 @@ from transforms.timeline import newest_event
 
 from flows.build import CheckResult, ask
 from flows.errors import InputError
+from flows.refresh import Refresh
 from flows.settings import Settings
 from flows.warehouse import Entry, Warehouse
 from flows.warehouse.address import shown
@@ -44,6 +45,7 @@ class Run:
         self.forgotten: Collection[int] = ()  # ids of users
         self.people_fingerprint: str | None = None
         self.is_afresh = False  # nothing of the people before may stay in the files
+        self.refresh = Refresh()
         self.given: dict[str, Any] = {
             "funnel": read_funnel(),
             "timezone": settings.timezone,
@@ -59,6 +61,8 @@ class Run:
 
     def forget_raw_tables(self, after: str) -> None:
         """Give back the memory of the raw tables that no model after this one reads."""
+        if self.refresh.keeps_rows:
+            return
         names = list(self.models)
         later = {
             read for name in names[names.index(after) + 1 :] for read in self.models[name].upstream
@@ -80,7 +84,7 @@ class Run:
         unknown, known = len(file.ignored), len(file.places)
         counts = (
             (unknown, unknown + known),
-            (int(landed.rows_read == 0), 1),
+            (int(landed.rows_read == 0 and not self.refresh.adds), 1),
             (landed.rows_outdone, landed.rows_loaded),
         )
         return [

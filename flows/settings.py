@@ -24,7 +24,7 @@ from flows.warehouse.address import has_password, is_postgres, with_password
 from flows.warehouse.limits import Limits
 
 PREFIX = "FUNNEL_"
-OPTIONS = ("source", "warehouse", "report", "export", "as_of")
+OPTIONS = ("source", "warehouse", "report", "export", "as_of", "incremental")
 SECRETS = ("masking_key", "warehouse_password", "source_password")  # NAME_block names a block
 SHORTEST_KEY = 16
 
@@ -65,6 +65,12 @@ class Settings(BaseSettings):
         None,
         "Stays that have not ended are measured up to this time; unless given, the newest event.",
         "`2024-06-30`, `2024-06-30T12:00:00+02:00`; UTC without an offset",
+    )
+    incremental: bool = _setting(
+        False,
+        "The export is what is new or changed: its rows join those of the runs before. Unless"
+        " given, it is all there is.",
+        "`true`",
     )
     timezone: TimeZone = _setting("UTC", "Months are cut there.", "`Europe/Berlin`")
     source_timezone: TimeZone = _setting(

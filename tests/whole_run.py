@@ -1,14 +1,17 @@
 """A whole run as the flow does it, without Prefect and the report."""
 
+from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from flows.build import build
 from flows.dictionary import document
 from flows.ingest import ingest
+from flows.making import make, take_in
+from flows.people import are_others_than_before
 from flows.people import fingerprint as people_fingerprint
-from flows.record import record
+from flows.record import last_published, record
+from flows.refresh import how_to_refresh
 from flows.run import Run
 from flows.settings import load_settings
 from flows.warehouse import Warehouse
@@ -25,29 +28,46 @@ def publish_run(
     timezone: str = "UTC",
     as_of: datetime | None = None,
     run_id: str = "test",
+    *,
+    incremental: bool = False,
+    full_refresh: bool = False,
+    forgotten: Collection[int] = (),
 ) -> Run:
     """Every table of the export into the warehouse, checked, recorded and published."""
-    settings = load_settings(source=str(source), timezone=timezone, as_of=as_of)
+    settings = load_settings(
+        source=str(source), timezone=timezone, as_of=as_of, incremental=incremental
+    )
     with (
-        opened_export(str(source), KEY) as export,
+        opened_export(str(source), KEY, is_partial=incremental and not full_refresh) as export,
         TemporaryDirectory() as folder,
         warehouse.held(),
         warehouse.run(),
     ):
         run = Run(run_id, settings, warehouse, export)
-        run.people_fingerprint = people_fingerprint(KEY, forgotten=())
+        run.people_fingerprint = people_fingerprint(KEY, forgotten)
+        before = last_published(warehouse)
+        run.refresh = how_to_refresh(
+            warehouse,
+            settings,
+            before,
+            full_refresh=full_refresh,
+            are_others=are_others_than_before(before, run.people_fingerprint, settings, forgotten),
+        )
+        if not run.refresh.adds:
+            warehouse.start_anew()
         with warehouse.masking(KEY):
             for name, table in RAW_TABLES.items():
                 if table.name not in export:
-                    run.tables[name] = warehouse.empty(table)
+                    run.tables[name] = take_in(run, table, None)
                     continue
                 run.files[table.name] = export[table.name].on_disk(Path(folder))
                 landed = ingest(warehouse, run.files[table.name], "UTC", max_rejected_pct=1)
-                run.landed[table.name], run.tables[name] = landed, landed.raw
+                run.landed[table.name] = landed
+                run.tables[name] = take_in(run, table, landed)
         for name, model in run.models.items():
             if "as_of" in model.settings:
                 run.fix_as_of()
-            run.tables[name] = build(warehouse, model, run.tables, run.given, run_id)
+            run.tables[name], _ = make(run, name)
             run.ask_checks()
         for model in run.models.values():
             run.checks += run.asked[model.name]()

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import ibis
 from ibis import Table
+from ibis.expr.types import BooleanValue
 
 import transforms
 from transforms.checks import Check, not_null, unique
@@ -39,6 +40,9 @@ class Model:
 
     `declared`: columns and their Ibis types, or a function of run settings that gives them.
     `grain`: the first line of the docstring, "One row per …".
+    `refresh_by`: a column: the rows of one of its values are made of rows of that value alone, of
+    raw tables and of models that are refreshed by a column too (other tables are read whole); none:
+    it is made whole. `moves`: its rows that are others when `as_of` is.
     """
 
     name: str
@@ -47,6 +51,8 @@ class Model:
     key: tuple[str, ...]
     declared: Columns | Callable[..., Columns]
     checks: tuple[Check, ...]
+    refresh_by: str | None = None
+    moves: Callable[[Table], BooleanValue] | None = None
 
     @property
     def schema(self) -> str:
@@ -103,18 +109,23 @@ def model(
     schema: Columns | Callable[..., Columns],
     key: Iterable[str] = (),
     checks: Iterable[Check] = (),
+    refresh_by: str | None = None,
+    moves: Callable[[Table], BooleanValue] | None = None,
 ) -> Callable[[Function], Function]:
     """Register a function as the model of the same name, and return it unchanged.
 
     `key`: the columns that identify a row; they are checked to be unique and never null (`error`).
+    `refresh_by`, `moves`: how an incremental run refreshes it, see Model.
     """
 
     def register(function: Function) -> Function:
         name, layer = function.__name__, function.__module__.split(".")[-2]
         identity = (unique(*key), *(not_null(column) for column in key)) if key else ()
-        made = Model(name, layer, function, tuple(key), schema, (*identity, *checks))
+        rules = (*identity, *checks)
+        made = Model(name, layer, function, tuple(key), schema, rules, refresh_by, moves)
         if not made.grain.startswith("One row"):
             raise GraphError(f'{name}: the docstring begins with its grain, "One row per …"')
+        _check_refresh(made)
         if name in MODELS and MODELS[name].function.__module__ != function.__module__:
             raise GraphError(f"{name}: two modules make a table of that name")
         MODELS[name] = made
@@ -156,6 +167,18 @@ def in_order(models: Mapping[str, Model]) -> dict[str, Model]:
             f"models read each other in a circle: {' -> '.join(error.args[1])}"
         ) from None
     return {name: models[name] for name in ordered}
+
+
+def _check_refresh(made: Model) -> None:
+    """Rows that are left as they are must not depend on what a run was told."""
+    if made.refresh_by is None:
+        return
+    # Of another funnel, all is made anew.
+    others = sorted({*made.settings} - {"funnel", "as_of"})
+    if others:
+        raise GraphError(f"{made.name}: takes {', '.join(others)}, and is refreshed by a column")
+    if ("as_of" in made.settings) != (made.moves is not None):
+        raise GraphError(f"{made.name}: `moves` says which rows change with as_of")
 
 
 def _depth(made: Model) -> int:

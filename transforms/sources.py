@@ -65,10 +65,15 @@ class Column:
 
 @dataclass(frozen=True)
 class Source:
-    """A table of the export. A lookup keeps its row number, so that the latest row can win."""
+    """A table of the export. A lookup keeps its row number, so that the latest row can win.
+
+    `subject`: the columns that say what a row is about, all required; an incremental run takes what
+    its export says of a subject in place of what earlier ones said. Of a lookup, it is the key.
+    """
 
     name: str
     columns: tuple[Column, ...]
+    subject: tuple[str, ...]
     lookup: bool = False
     optional: bool = False
 
@@ -130,6 +135,7 @@ SOURCES = {
                 Column("done", "boolean"),
                 Column("due_to", "timestamp"),
             ),
+            subject=("activity_id",),
         ),
         Source(
             "activity_types",
@@ -139,6 +145,7 @@ SOURCES = {
                 Column("active", "boolean"),
                 Column("type", "text"),
             ),
+            subject=("id",),
             lookup=True,
         ),
         Source(
@@ -149,6 +156,7 @@ SOURCES = {
                 _required("changed_field_key", "text"),
                 Column("new_value", "log_value"),
             ),
+            subject=("deal_id", "change_time", "changed_field_key"),
         ),
         Source(
             "fields",
@@ -158,11 +166,13 @@ SOURCES = {
                 Column("name", "text"),
                 Column("field_value_options", "json"),
             ),
+            subject=("id",),
             lookup=True,
         ),
         Source(
             "stages",
             (_required("stage_id", "integer"), Column("stage_name", "text")),
+            subject=("stage_id",),
             lookup=True,
         ),
         Source(
@@ -173,6 +183,7 @@ SOURCES = {
                 Column("email", "email"),
                 Column("modified", "timestamp"),
             ),
+            subject=("id",),
             lookup=True,
         ),
         Source(
@@ -188,6 +199,7 @@ SOURCES = {
                 _optional("won_time", "timestamp"),
                 _optional("lost_time", "timestamp"),
             ),
+            subject=("deal_id",),
             lookup=True,
             optional=True,
         ),

@@ -25,7 +25,9 @@ COMFORTABLE = 1_000_000_000
 def source(settings: Settings) -> Iterator[Told]:
     """The export: what a run would refuse before it reads a row."""
     key = secrets.token_bytes(32)  # no value is read
-    with opened_export(settings.source_with_password, key, limits=settings.limits) as export:
+    with opened_export(
+        settings.source_with_password, key, limits=settings.limits, is_partial=settings.incremental
+    ) as export:
         missing = [name for name in SOURCES if name not in export]
     without = f", without {', '.join(missing)}" if missing else ""
     yield ok(f"{shown(settings.source)}: {len(SOURCES) - len(missing)} tables{without}")

@@ -8,6 +8,7 @@ from flows.errors import InputError, SalesFunnelError
 from flows.folders import check_can_write
 from flows.masking_key import CANNOT_USE, existing_key
 from flows.people import are_others_than_before, fingerprint, forgotten_users
+from flows.record import last_published
 from flows.settings import Settings, origins
 from flows.warehouse import open_warehouse
 
@@ -39,7 +40,7 @@ def people(settings: Settings) -> Iterator[Told]:
         except SalesFunnelError:  # key and warehouse have lines of their own
             return
         found = fingerprint(key or b"", forgotten)
-        are_others = are_others_than_before(target, found, settings, forgotten)
+        are_others = are_others_than_before(last_published(target), found, settings, forgotten)
     if key is None and are_others:
         yield problem(
             f"the warehouse was made with a masking key, and {settings.masking_key_file} is not"

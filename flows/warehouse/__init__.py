@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SCHEMAS = ("staging", "intermediate", "marts", "quality")
 KEPT_SCHEMA = "quality"  # its tables keep the rows of earlier runs
+LANDED = "landed"  # of an incremental run: the raw tables, for the next one; else it is not there
 
 Entry = Mapping[str, str | None]  # about a run: its run_id and others
 
@@ -72,16 +73,49 @@ class Warehouse(Protocol):
     def table_of(self, rows: Iterable[Mapping[str, object]], columns: Mapping[str, str]) -> Table:
         """A few rows of Python, to be built or appended at once: the next ones take their place."""
 
-    def build(self, schema: str, name: str, rows: Table, key: Sequence[str] = ()) -> Table:
-        """Make a table of the rows, in place of the one of that name; `key` identifies a row."""
+    def start_anew(self) -> None:
+        """Every table is going to be made; those of the run before are not looked at any more."""
+
+    def build(
+        self,
+        schema: str,
+        name: str,
+        rows: Table,
+        key: Sequence[str] = (),
+        replaced_by: Sequence[str] = (),
+    ) -> Table:
+        """Make a table of the rows, in place of the one of that name.
+
+        `key` identifies a row; `replaced_by`: columns by which later runs `replace` rows.
+        """
+
+    def replace(
+        self,
+        schema: str,
+        name: str,
+        rows: Table,
+        gone: Table,
+        on: Sequence[str],
+        key: Sequence[str] = (),
+    ) -> tuple[Table, Table]:
+        """Put rows in place of those that agree with a row of `gone` (see `set_aside`) in columns.
+
+        Gives the table as it is with them, and these rows alone.
+        """
+
+    def set_aside(self, name: str, rows: Table) -> Table:
+        """A table of the rows for the time of the run."""
 
     def ask(self, question: Table) -> Callable[[], dict[str, Any]]:
         """The only row of a query about built tables, for when it is called; a warehouse that can
         works on it in the meantime, beside the run.
         """
 
-    def kept(self, name: str) -> Table | None:
-        """The rows of a table of `quality` that readers see; None if there is no such table."""
+    def kept(self, name: str, schema: str = KEPT_SCHEMA) -> Table | None:
+        """The rows of a table as readers see it; None if there is no such table."""
+
+    def give_up(self, schema: str) -> None:
+        """Publish without the tables that are in the schema."""
 
     def append(self, name: str, rows: Table) -> Table:
         """Add rows to a table of `quality`, which keeps those of earlier runs; gives the new ones,

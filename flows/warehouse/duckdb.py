@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import ibis
+import sqlglot
 import sqlglot.expressions as sge
 from ibis import Table
 from ibis.backends.duckdb import Backend
@@ -20,7 +21,7 @@ from transforms.sources import Source
 import duckdb
 from flows.errors import RunFailedError, SalesFunnelError
 from flows.folders import check_can_write
-from flows.warehouse import KEPT_SCHEMA, SCHEMAS, Entry, reader
+from flows.warehouse import KEPT_SCHEMA, LANDED, SCHEMAS, Entry, reader
 from flows.warehouse.faults import told_in_short
 from flows.warehouse.file import Lock, check_file, check_free, fold_in_log, held, replace, state
 from flows.warehouse.folder import ExportFile
@@ -51,6 +52,7 @@ class DuckDBWarehouse:
         self.path = path.resolve()  # a link stays: what it names is replaced
         self._limits = limits
         self._before: tuple[int, ...] = ()
+        self._there: set[tuple[str, str]] = set()  # schema and name of the tables
         self._building = self.path.with_name(f".{self.path.name}.building")
 
     @contextmanager
@@ -80,6 +82,7 @@ class DuckDBWarehouse:
                 self.backend = ibis.duckdb.connect(self.path, read_only=True, temp_directory="")
             else:
                 self.backend = ibis.duckdb.connect()
+            self._there = self._tables()
         try:
             yield f"DuckDB {duckdb.__version__}" + ("" if self.path.exists() else ", not there yet")
         finally:
@@ -108,7 +111,13 @@ class DuckDBWarehouse:
                 self._before = state(self.path)
                 self.backend = ibis.duckdb.connect(str(self._building))
                 keep_within(self.backend, self._limits)
-                self._clear()
+                for setting in SETTINGS:
+                    self.backend.raw_sql(f"SET {setting}")
+                present = self.backend.list_databases()
+                for schema in SCHEMAS:
+                    if schema not in present:
+                        self.backend.create_database(schema)
+                self._there = self._tables()
             yield
         finally:
             if hasattr(self, "backend"):
@@ -118,9 +127,10 @@ class DuckDBWarehouse:
     def begin(self, entry: Entry) -> list[Entry]:
         """Keep an entry about this run, in the file of the lock; gives those of earlier ones."""
         with told_in_short(self.path):
-            if "runs" in self.backend.list_tables(database=KEPT_SCHEMA):
-                runs = self.backend.table("runs", database=KEPT_SCHEMA).select("run_id")
-                for row in read(runs).to_pylist():  # killed right after it was published
+            if (runs := self.kept("runs")) is not None:
+                for row in read(
+                    runs.select("run_id")
+                ).to_pylist():  # killed right after it was published
                     self._lock.runs.pop(row["run_id"], None)
         earlier = list(self._lock.runs.values())
         self._lock.runs[entry["run_id"]] = entry
@@ -154,11 +164,62 @@ class DuckDBWarehouse:
         file = self._building.with_name(f"{self._building.name}.rows")
         return table_of(self.backend, rows, columns, file)
 
-    def build(self, schema: str, name: str, rows: Table, key: Sequence[str] = ()) -> Table:
+    def start_anew(self) -> None:
+        """An empty place for every model; `quality` keeps its rows, and people their views."""
+        with told_in_short(self.path, self.backend):
+            for schema in (*SCHEMAS, LANDED):
+                if schema != KEPT_SCHEMA:
+                    self.give_up(schema)
+            self.backend.raw_sql("CHECKPOINT")  # frees the space of the dropped tables for others
+
+    def give_up(self, schema: str) -> None:
+        """Drop the tables of a schema."""
+        for there, name in sorted(self._there):
+            if there == schema:
+                self.backend.drop_table(name, database=schema)
+                self._there.remove((there, name))
+
+    def build(
+        self,
+        schema: str,
+        name: str,
+        rows: Table,
+        key: Sequence[str] = (),
+        replaced_by: Sequence[str] = (),
+    ) -> Table:
         """Make a table of the rows, in place of the one of that name; it needs no index."""
         with told_in_short(f"{schema}.{name}", self.backend):
-            kept = schema == KEPT_SCHEMA  # of the others, `run` has made an empty place
-            return self.backend.create_table(name, rows, database=schema, overwrite=kept)
+            if schema == LANDED and LANDED not in self.backend.list_databases():
+                self.backend.create_database(LANDED)
+            is_there = (schema, name) in self._there
+            self._there.add((schema, name))
+            return self.backend.create_table(name, rows, database=schema, overwrite=is_there)
+
+    def replace(
+        self,
+        schema: str,
+        name: str,
+        rows: Table,
+        gone: Table,
+        on: Sequence[str],
+        key: Sequence[str] = (),
+    ) -> tuple[Table, Table]:
+        """Put rows in place of those that agree with a row of `gone` in these columns."""
+        table = self.backend.table(name, database=schema)
+        new = self.set_aside(f"new_{name}", rows.select(*table.columns))
+        columns = [sge.column(column, quoted=True) for column in on]
+        of_gone = sqlglot.parse_one(self.backend.compile(gone.select(*on)), dialect="duckdb")
+        is_gone = sge.In(this=sge.Tuple(expressions=columns), query=sge.Subquery(this=of_gone))
+        place = sge.table_(name, db=schema, quoted=True)
+        with told_in_short(f"{schema}.{name}", self.backend):
+            self.backend.raw_sql(sge.delete(place, where=is_gone).sql("duckdb"))
+            self.backend.insert(name, new, database=schema)
+        return table, new
+
+    def set_aside(self, name: str, rows: Table) -> Table:
+        """A table of the rows for the time of the run."""
+        with told_in_short(name, self.backend):
+            return self.backend.create_table(f"_aside_{name}", rows, temp=True)
 
     def ask(self, question: Table) -> Callable[[], dict[str, Any]]:
         """The only row of a query, once it is called; the run leaves no processor idle."""
@@ -169,16 +230,16 @@ class DuckDBWarehouse:
 
         return answer
 
-    def kept(self, name: str) -> Table | None:
-        """The rows of a table of `quality`, before this run appends to it."""
-        if name not in self.backend.list_tables(database=KEPT_SCHEMA):
+    def kept(self, name: str, schema: str = KEPT_SCHEMA) -> Table | None:
+        """The rows of a table, before this run changes it."""
+        if (schema, name) not in self._there:
             return None
-        return self.backend.table(name, database=KEPT_SCHEMA)
+        return self.backend.table(name, database=schema)
 
     def append(self, name: str, rows: Table) -> Table:
         """Add rows to a table of `quality`, which keeps those of earlier runs."""
         with told_in_short(f"{KEPT_SCHEMA}.{name}", self.backend):
-            if name in self.backend.list_tables(database=KEPT_SCHEMA):
+            if (KEPT_SCHEMA, name) in self._there:
                 kept = self.backend.table(name, database=KEPT_SCHEMA)
                 if kept.columns == rows.columns:
                     self.backend.insert(name, rows, database=KEPT_SCHEMA)
@@ -187,6 +248,7 @@ class DuckDBWarehouse:
                     self.backend.create_table(name, both, database=KEPT_SCHEMA, overwrite=True)
             else:
                 self.backend.create_table(name, rows, database=KEPT_SCHEMA)
+                self._there.add((KEPT_SCHEMA, name))
             return self.backend.table(name, database=KEPT_SCHEMA)
 
     def forget_raw(self, source: Source) -> None:
@@ -247,7 +309,7 @@ class DuckDBWarehouse:
             self.backend.attach(aside, name="aside")
             place = ("aside", KEPT_SCHEMA)
             self.backend.raw_sql(f"CREATE SCHEMA IF NOT EXISTS aside.{KEPT_SCHEMA}")
-            for name in self._tables(KEPT_SCHEMA):
+            for name in (name for schema, name in sorted(self._there) if schema == KEPT_SCHEMA):
                 rows = self.backend.table(name, database=KEPT_SCHEMA)
                 self.backend.create_table(name, rows, database=place, overwrite=True)
             self.backend.raw_sql("CHECKPOINT aside")
@@ -262,27 +324,14 @@ class DuckDBWarehouse:
         with suppress(SalesFunnelError):  # what is published is published
             self._lock.write()
 
-    def _clear(self) -> None:
-        """An empty place for every model; `quality` keeps its rows, and people their views."""
-        for setting in SETTINGS:
-            self.backend.raw_sql(f"SET {setting}")
-        present = self.backend.list_databases()
-        for schema in SCHEMAS:
-            if schema not in present:
-                self.backend.create_database(schema)
-            elif schema != KEPT_SCHEMA:
-                for name in self._tables(schema):
-                    self.backend.drop_table(name, database=schema)
-        self.backend.raw_sql("CHECKPOINT")  # frees the space of the dropped tables for the new ones
-
-    def _tables(self, schema: str) -> list[str]:
+    def _tables(self) -> set[tuple[str, str]]:
+        """Schema and name of all tables."""
         tables = self.backend.table("tables", database="information_schema")
         chosen = tables.filter(
-            tables.table_catalog == self.backend.current_catalog,
-            tables.table_schema == schema,
-            tables.table_type == "BASE TABLE",
+            tables.table_catalog == self.backend.current_catalog, tables.table_type == "BASE TABLE"
         )
-        return [row["table_name"] for row in read(chosen.select("table_name")).to_pylist()]
+        found = read(chosen.select("table_schema", "table_name")).to_pylist()
+        return {(row["table_schema"], row["table_name"]) for row in found}
 
     def _remove_building(self) -> None:
         for leftover in self.path.parent.glob(f"{self._building.name}*"):

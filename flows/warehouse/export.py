@@ -29,14 +29,16 @@ class ExportTable(Protocol):
 Export = Mapping[str, ExportTable]
 
 
-def check_export(source: str) -> None:
+def check_export(source: str, *, is_partial: bool = False) -> None:
     """See to what can be seen at once, before anything slow is begun.
+
+    `is_partial`: tables can be missing.
 
     Raises:
         InputError: the folder or one of its files is not what it must be.
     """
     if not is_database(source):
-        find_export(_folder(source))
+        find_export(_folder(source), is_partial=is_partial)
 
 
 def is_database(source: str) -> bool:
@@ -46,7 +48,12 @@ def is_database(source: str) -> bool:
 
 @contextmanager
 def opened_export(
-    source: str, key: bytes, forgotten: Collection[int] = (), limits: Limits = USUAL
+    source: str,
+    key: bytes,
+    forgotten: Collection[int] = (),
+    limits: Limits = USUAL,
+    *,
+    is_partial: bool = False,
 ) -> Iterator[Export]:
     """The tables of an export by name, while it is open; an optional one can be missing.
 
@@ -55,12 +62,13 @@ def opened_export(
         key: for pseudonyms; a database masks what is personal itself.
         forgotten: ids of users; a change that names one does not leave a database with it.
         limits: of a DuckDB that is read.
+        is_partial: tables can be missing.
 
     Raises:
         InputError: the source cannot be read, or lacks a table or a column.
     """
     if not is_database(source):
-        yield find_export(_folder(source))
+        yield find_export(_folder(source), is_partial=is_partial)
         return
     # Imported when needed: each engine takes its time.
     from flows.warehouse.tables import find_tables
@@ -76,7 +84,7 @@ def opened_export(
         url, schema = schema_of(source, default="main")
         opened = opened_duckdb(url, key, forgotten, limits)
     with opened as database:
-        yield find_tables(database, schema)
+        yield find_tables(database, schema, is_partial=is_partial)
 
 
 def _folder(source: str) -> Path:

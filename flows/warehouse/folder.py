@@ -66,8 +66,10 @@ class ExportFile:
         return self
 
 
-def find_export(folder: Path) -> dict[str, ExportFile]:
+def find_export(folder: Path, *, is_partial: bool = False) -> dict[str, ExportFile]:
     """The files of an export by table; an optional table can be missing.
+
+    `is_partial`: so can all but one.
 
     Raises:
         InputError: the folder cannot be read; or tables are missing, there twice, empty, or lack a
@@ -80,16 +82,18 @@ def find_export(folder: Path) -> dict[str, ExportFile]:
     found, wrong = {}, []
     for source in SOURCES.values():
         try:
-            if file := _find(source, folder, names):
+            if file := _find(source, folder, names, is_partial):
                 found[source.name] = file
         except InputError as error:
             wrong.append(str(error))
+    if not found and not wrong:
+        wrong = [f"{folder}: there is no table of an export in it, as in deal_changes.csv"]
     if wrong:
         raise InputError("\n  ".join(wrong))
     return found
 
 
-def _find(source: Source, folder: Path, names: list[str]) -> ExportFile | None:
+def _find(source: Source, folder: Path, names: list[str], is_partial: bool) -> ExportFile | None:
     wanted = [source.name + suffix for suffix in SUFFIXES]
     paths = [folder / name for name in names if name.lower() in wanted]
     if len(paths) > 1:
@@ -97,7 +101,7 @@ def _find(source: Source, folder: Path, names: list[str]) -> ExportFile | None:
         raise InputError(f"{folder}: {both} are both there; keep one of them")
     if paths:
         return _open(source, paths[0])
-    if not source.optional:
+    if not (source.optional or is_partial):
         expected = ", ".join(wanted)
         raise InputError(f"{folder}: the table {source.name} is missing; add one of {expected}")
     return None

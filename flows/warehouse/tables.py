@@ -84,8 +84,10 @@ class DatabaseTable:
         return cells
 
 
-def find_tables(database: Database, schema: str) -> dict[str, DatabaseTable]:
-    """The tables of the export in a schema.
+def find_tables(
+    database: Database, schema: str, *, is_partial: bool = False
+) -> dict[str, DatabaseTable]:
+    """The tables of the export in a schema; if it `is_partial`, some of them.
 
     Raises:
         InputError: the schema is missing; or tables are missing, there twice, or lack a column:
@@ -98,22 +100,24 @@ def find_tables(database: Database, schema: str) -> dict[str, DatabaseTable]:
     found, wrong = {}, []
     for source in SOURCES.values():
         try:
-            if table := _find(database, schema, names, source):
+            if table := _find(database, schema, names, source, is_partial):
                 found[source.name] = table
         except InputError as error:
             wrong.append(str(error))
+    if not found and not wrong:
+        wrong = [f"{place}: there is no table of an export in it"]
     if wrong:
         raise InputError("\n  ".join(wrong))
     return found
 
 
 def _find(
-    database: Database, schema: str, names: Iterable[str], source: Source
+    database: Database, schema: str, names: Iterable[str], source: Source, is_partial: bool
 ) -> DatabaseTable | None:
     place = f"{database.name}: schema {schema}"
     same = _spelled(source.name, names, f"{place}: the table")
     if same is None:
-        if not source.optional:
+        if not (source.optional or is_partial):
             raise InputError(f"{place}: the table {source.name} is missing")
         return None
     table = database.backend.table(same, database=schema)

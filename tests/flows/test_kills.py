@@ -1,7 +1,8 @@
 """Whenever a run is ended, readers have a whole run, and the next one goes on as if nothing was.
 
-Runs on two exports take turns and get a signal at a random moment, while a reader polls. How many
-of each signal is FUNNEL_TEST_KILLS; with `-s`, each is told with its moment and its last step.
+Runs on two exports take turns, whole or incremental, and get a signal at a random moment, while a
+reader polls. How many of each signal is FUNNEL_TEST_KILLS; with `-s`, each is told with its moment
+and its last step.
 Moments are counted from the start, which takes most of the time, from the first step, or from the
 last one before the run is published.
 """
@@ -26,6 +27,7 @@ FIRST = {}
 SECOND = {
     "deal_changes": """
         deal_id,change_time,changed_field_key,new_value
+        8,2024-02-02 08:00:00,stage_id,2
         7,2024-03-02 08:00:00,add_time,2024-03-02T08:00:00
         7,2024-03-02 08:00:00,user_id,2
         7,2024-03-02 08:00:00,stage_id,1
@@ -92,25 +94,36 @@ class PollingReader:
 class Undisturbed:
     """Whole runs on both exports: what each publishes, and the seconds that one takes.
 
-    `starting`, `stepping`: up to its first step, and from there to its end.
+    `options` of them all; `beginning`: what is read before they take turns. `starting`, `stepping`:
+    up to the first step of a run, and from there to its end.
     """
 
+    options: tuple[str, ...]
     sources: list[Path]
+    beginning: list[Path]
     contents: list[Marts]
     starting: float = 0
     stepping: float = 0
 
 
-@pytest.fixture(scope="module")
-def undisturbed(new_sandbox, prefect_server, small_export, tmp_path_factory) -> Undisturbed:
-    """What both exports give if nobody is in the way; on each engine it is the same."""
+@pytest.fixture(scope="module", params=["whole", "incremental"])
+def undisturbed(
+    request, new_sandbox, prefect_server, small_export, tmp_path_factory
+) -> Undisturbed:
+    """What both exports give if nobody is in the way; on each engine it is the same.
+
+    Of what both say, an incremental run has what the latest one says, beside what only one says.
+    """
     folder = tmp_path_factory.mktemp("undisturbed")
     sources = [small_export(folder / "first", **FIRST), small_export(folder / "second", **SECOND)]
-    found = Undisturbed(sources, [])
+    options, beginning = (), sources[:1]
+    if request.param == "incremental":
+        options, beginning = ("--incremental",), [*sources, sources[0]]
+    found = Undisturbed(options, sources, beginning, [])
     sandbox = new_sandbox(folder / "sandbox", prefect_server)
-    for source in sources:
+    for source in [*beginning, sources[1]]:
         started = time.monotonic()
-        with sandbox.start("--source", source, masking_key=KEY) as process:
+        with sandbox.start("--source", source, *options, masking_key=KEY) as process:
             assert process.stderr.readline().startswith("raw_")
             first_step = time.monotonic()
             process.communicate(timeout=120)
@@ -118,6 +131,7 @@ def undisturbed(new_sandbox, prefect_server, small_export, tmp_path_factory) -> 
         found.starting = first_step - started
         found.stepping = time.monotonic() - first_step
         found.contents.append(marts(f"duckdb://{sandbox.warehouse}"))
+    found.contents = found.contents[-2:]
     assert found.contents[0] != found.contents[1]
     return found
 
@@ -138,8 +152,10 @@ def test_whenever_runs_are_ended_there_is_a_whole_run_and_the_next_one_succeeds(
 ):
     rng = random.Random(SEED)
     sources, contents, sandbox = undisturbed.sources, undisturbed.contents, place.sandbox
-    assert place.run("--source", sources[0], masking_key=KEY).returncode == 0
-    shown, published, begun = 0, 1, 0
+    options = undisturbed.options
+    for source in undisturbed.beginning:
+        assert place.run("--source", source, *options, masking_key=KEY).returncode == 0
+    shown, published, begun = 0, len(undisturbed.beginning), 0
     with PollingReader(place.url, contents) as reader:
         for turn in range(1, KILLS + 1):
             sandbox.api_url = rng.choice([None, *[prefect_server] * 3])
@@ -151,7 +167,7 @@ def test_whenever_runs_are_ended_there_is_a_whole_run_and_the_next_one_succeeds(
                 ]
             )
             others = unfinished(prefect_records(sandbox))  # of tests that share the server
-            code, said = ended(place, sources[not shown], number, moment, after)
+            code, said = ended(place, sources[not shown], options, number, moment, after)
             eventually(lambda: not sandbox.processes())
             is_published = marts(place.url) == contents[not shown]
             told = (
@@ -173,7 +189,7 @@ def test_whenever_runs_are_ended_there_is_a_whole_run_and_the_next_one_succeeds(
     print(f"{reader.reads} reads")
     assert reader.reads > KILLS
     sandbox.api_url = prefect_server
-    assert place.run("--source", sources[not shown], masking_key=KEY).returncode == 0
+    assert place.run("--source", sources[not shown], *options, masking_key=KEY).returncode == 0
     assert marts(place.url) == contents[not shown]
     assert_nothing_is_left(place, eventually)
     known = dict(place.query("SELECT status, count(*) FROM quality.runs GROUP BY status"))
@@ -183,10 +199,15 @@ def test_whenever_runs_are_ended_there_is_a_whole_run_and_the_next_one_succeeds(
 
 
 def ended(
-    place, source: Path, number: signal.Signals, moment: float, after: str
+    place,
+    source: Path,
+    options: tuple[str, ...],
+    number: signal.Signals,
+    moment: float,
+    after: str,
 ) -> tuple[int, str]:
     """A run that gets the signal so many seconds after that: how it ended, and what it said."""
-    with place.start("--source", source, masking_key=KEY) as process:
+    with place.start("--source", source, *options, masking_key=KEY) as process:
         said = "" if after else "\n"
         while not any(line.startswith(after) for line in said.splitlines()):
             said += process.stderr.readline()

@@ -188,6 +188,13 @@ class Runs:
                 "no memory": self.run("no memory", sources["ok"], memory_limit="30MB"),
                 "stopped by a check": self.run_to_a_broken_rule(sources["ok"]),
             }
+            others = {
+                "max_rejected_pct": 100,
+                "incremental": True,
+                "warehouse": f"duckdb://{self.folder}/incremental.duckdb",
+            }
+            for name in ("incremental", "incremental again"):
+                self.codes[name] = self.run(name, sources["ok"], **others)
             self.codes |= {
                 name: self.run(name, source) for name, source in sources.items() if name != "ok"
             }
@@ -241,6 +248,8 @@ def test_the_runs_ended_as_they_should(runs):
         "too many rejected": 2,
         "no memory": 1,
         "stopped by a check": 1,
+        "incremental": 0,
+        "incremental again": 0,
         "open quote": 2,
         "text behind a quote": 2,
         "no header": 2,
@@ -250,6 +259,12 @@ def test_the_runs_ended_as_they_should(runs):
 
 def test_the_planted_people_were_read(runs):
     names = runs.query(runs.sandbox.warehouse, "SELECT name_masked FROM staging.stg_users")
+    assert sorted(names) == ["Z*** Q***", "Ż*** Z***"]
+
+
+def test_the_planted_people_are_kept_for_the_next_run(runs):
+    kept = "SELECT name_masked FROM landed.raw_users"
+    names = runs.query(runs.folder / "incremental.duckdb", kept)
     assert sorted(names) == ["Z*** Q***", "Ż*** Z***"]
 
 
@@ -282,7 +297,7 @@ def test_there_are_exported_files_and_kept_reports_to_search(runs):
     exported = {file.name for file in runs.sandbox.exports.iterdir()}
     assert {"obt_deals.csv", "obt_deals.parquet", "rejected_rows.csv"} <= exported
     assert b"Z*** Q***" in (runs.sandbox.exports / "obt_deals.csv").read_bytes()
-    assert len(runs.sandbox.kept()) == 1
+    assert len(runs.sandbox.kept()) == 3  # of the runs that were published
 
 
 def test_the_killed_run_left_a_file_to_search(runs):

@@ -46,6 +46,8 @@ ENDED = {
     "stopped by a check": 1,
     "too many rejected": 2,
     "no memory": 1,
+    "incremental": 0,
+    "incremental again": 0,
     "killed when it had read": -signal.SIGKILL,
     "killed when it was reading": -signal.SIGKILL,
     "no such user": 2,
@@ -76,16 +78,18 @@ class Runs:
                 "stopped by a check": self.run_to_a_broken_rule(**given),
                 "too many rejected": self.run("rejected", **given | {"max_rejected_pct": 0.1}),
                 "no memory": self.run("no memory", **given, memory_limit="30MB"),
-                "killed when it had read": self.kill("stg_deal_changes", **given),
-                "killed when it was reading": self.kill("raw_", **given),
+                "incremental": self.run("incremental", "--full-refresh", **given, incremental=True),
+                "incremental again": self.run("again", **given, incremental=True),
+                "killed when it had read": self.kill("stg_deal", **given, incremental=True),
+                "killed when it was reading": self.kill("raw_", **given, incremental=True),
                 "no such user": self.run(
                     "nobody", **given | {"warehouse": urlunsplit(parts._replace(netloc=nobody))}
                 ),
             }
 
-    def run(self, name: str, **settings: object) -> int:
+    def run(self, name: str, *options: str, **settings: object) -> int:
         """The exit code of a run."""
-        return self.keep(name, self.sandbox.run(**settings))
+        return self.keep(name, self.sandbox.run(*options, **settings))
 
     def run_to_a_broken_rule(self, **settings: object) -> int:
         """The exit code of a run that a check stops."""

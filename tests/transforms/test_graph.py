@@ -18,7 +18,7 @@ import pytest
 from ibis import Table
 
 import transforms
-from transforms.funnel import load_funnel
+from transforms.funnel import Funnel, load_funnel
 from transforms.graph import LAYERS, MODELS, GraphError, Model, in_order, load_models, model
 from transforms.sources import SOURCES
 
@@ -77,6 +77,22 @@ def test_the_first_line_of_the_docstring_is_the_grain(registry):
 
     model(schema=SCHEMA)(in_layer("marts", rep_new))
     assert registry["rep_new"].grain == "One row per user."
+
+
+def test_rows_that_are_left_as_they_are_depend_on_nothing_a_run_is_told(registry):
+    def int_new(stg_deals: Table, *, timezone: str, funnel: Funnel) -> Table:
+        """One row per deal."""
+
+    with pytest.raises(GraphError, match=r"^int_new: takes timezone, and is refreshed by"):
+        model(schema=SCHEMA, refresh_by="deal_id")(in_layer("intermediate", int_new))
+
+
+def test_a_model_that_is_refreshed_by_a_column_says_what_moves_with_as_of(registry):
+    def int_new(stg_deals: Table, *, as_of: datetime) -> Table:
+        """One row per deal."""
+
+    with pytest.raises(GraphError, match=r"^int_new: `moves` says which rows change with as_of$"):
+        model(schema=SCHEMA, refresh_by="deal_id")(in_layer("intermediate", int_new))
 
 
 @pytest.mark.parametrize("docstring", [None, "", "Users.", "Users.\n\nOne row per user."])
@@ -246,6 +262,13 @@ def test_every_column_is_described_and_no_other(each):
 
 def test_the_key_is_among_the_columns(each):
     assert set(each.key) <= set(SCHEMAS[each.name])
+
+
+def test_what_it_is_refreshed_by_is_a_column_of_all_that_is_read_in_part(each):
+    if each.refresh_by is None:
+        return
+    in_part = [name for name in each.upstream if name in ALL and ALL[name].refresh_by]
+    assert [n for n in (each.name, *in_part) if each.refresh_by not in SCHEMAS[n]] == []
 
 
 def test_checks_have_names_of_their_own(each):

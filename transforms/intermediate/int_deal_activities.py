@@ -18,6 +18,7 @@ from transforms.graph import model
         "done_activities": "int64",
     },
     checks=[not_null("entered_at"), not_null("kpi_name")],
+    refresh_by="deal_id",
 )
 def int_deal_activities(stg_activities: Table, stg_funnel_steps: Table, *, funnel: Funnel) -> Table:
     """One row per deal and activity step: the first done activity of the step's types.

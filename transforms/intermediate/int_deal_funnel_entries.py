@@ -22,6 +22,7 @@ from transforms.graph import model
         accepted_values("source", ["stage", "activity", "loss"]),
         references("deal_id", "stg_deals.deal_id", severity="warn"),
     ],
+    refresh_by="deal_id",
 )
 def int_deal_funnel_entries(
     int_deal_stage_transitions: Table,

@@ -35,6 +35,7 @@ UNKNOWN_REASON = "Unknown reason"
         ),
         not_null("stage_id", severity="warn"),
     ],
+    refresh_by="deal_id",
 )
 def int_deal_losses(
     stg_deal_changes: Table,

@@ -36,6 +36,8 @@ from transforms.times import days_between
         not_null("funnel_step", severity="warn"),
         not_null("user_id", severity="warn"),
     ],
+    refresh_by="deal_id",
+    moves=lambda stays: stays.left_at.isnull(),
 )
 def int_deal_stage_transitions(
     stg_deal_stage_changes: Table,

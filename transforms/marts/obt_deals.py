@@ -45,6 +45,7 @@ def _columns(*, funnel: Funnel) -> dict[str, str]:
             needs=["stg_deals"],
         ),
     ],
+    refresh_by="deal_id",
 )
 def obt_deals(
     stg_deals: Table,

@@ -28,6 +28,7 @@ from transforms.graph import model
         not_null("due_at", severity="warn"),
         has_happened("due_at", of=lambda activities: activities.is_done),
     ],
+    refresh_by="activity_id",
 )
 def stg_activities(raw_activity: Table) -> Table:
     """One row per activity row of the export; different activities can share an id, and all stay.

@@ -32,6 +32,7 @@ from transforms.graph import model
             severity="warn",
         ),
     ],
+    refresh_by="deal_id",
 )
 def stg_deal_changes(raw_deal_changes: Table) -> Table:
     """One row per change of a field of a deal.

@@ -29,6 +29,7 @@ from transforms.timeline import changes_to_ids
             severity="warn",
         ),
     ],
+    refresh_by="deal_id",
 )
 def stg_deal_stage_changes(stg_deal_changes: Table) -> Table:
     """One row per change of the stage of a deal.

@@ -41,6 +41,7 @@ STATUSES = ("won", "lost", "open")
             severity="warn",
         ),
     ],
+    refresh_by="deal_id",
 )
 def stg_deals(
     raw_deals: Table,

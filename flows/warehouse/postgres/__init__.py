@@ -24,7 +24,7 @@ from psycopg2.extensions import connection as Session
 from transforms.graph import load_models
 from transforms.sources import Source
 
-from flows.warehouse import KEPT_SCHEMA, SCHEMAS, Entry, reader
+from flows.warehouse import KEPT_SCHEMA, LANDED, SCHEMAS, Entry, reader
 from flows.warehouse.address import shown
 from flows.warehouse.folder import ExportFile
 from flows.warehouse.landing import Landed
@@ -38,7 +38,7 @@ from flows.warehouse.postgres.publishing import (
     ASIDE,
     BUILDING,
     Candidate,
-    prepare,
+    make_schemas,
     publish,
     sweep,
 )
@@ -69,6 +69,7 @@ class PostgresWarehouse:
         self._limits = limits
         self.name = shown(url)
         self._candidates: dict[str, Candidate] = {}
+        self._given_up: list[str] = []
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -118,12 +119,13 @@ class PostgresWarehouse:
             connect_ibis(self.url) as self.backend,
             reader.opened(self._limits) as self._reader,
         ):
-            prepare(self._session, SCHEMAS)
+            make_schemas(self._session, SCHEMAS)
+            sweep(self._session, (*SCHEMAS, LANDED))  # of a run that was killed
             try:
                 with answering(self.url) as self._ask:
                     yield
             finally:
-                sweep(self._session, SCHEMAS)
+                sweep(self._session, (*SCHEMAS, LANDED))
 
     def begin(self, entry: Entry) -> list[Entry]:
         """Keep an entry about this run, in a table of `staging`; gives those of earlier ones."""
@@ -165,23 +167,62 @@ class PostgresWarehouse:
             made = table_of(self._reader, rows, columns, Path(folder) / "rows")
             return self._copy("rows", made, columns)
 
-    def build(self, schema: str, name: str, rows: Table, key: Sequence[str] = ()) -> Table:
+    def start_anew(self) -> None:
+        """Tables that are made take the place of those of the run before; others stay."""
+
+    def build(
+        self,
+        schema: str,
+        name: str,
+        rows: Table,
+        key: Sequence[str] = (),
+        replaced_by: Sequence[str] = (),
+    ) -> Table:
         """Make a table of the rows, in place of the one of that name once it is published."""
-        return self._make(Candidate(schema, name, tuple(key)), rows)
+        if schema == LANDED:
+            with told_in_short(self.name):
+                make_schemas(self._session, [schema])
+        return self._make(Candidate(schema, name, tuple(key), tuple(replaced_by)), rows)
+
+    def replace(
+        self,
+        schema: str,
+        name: str,
+        rows: Table,
+        gone: Table,
+        on: Sequence[str],
+        key: Sequence[str] = (),
+    ) -> tuple[Table, Table]:
+        """Put rows in place of those that agree with a row of `gone`, once it is published."""
+        before = self._published(name, schema)
+        candidate = Candidate(
+            schema, name, tuple(key), tuple(on), gone=gone.get_name().rpartition(".")[2]
+        )
+        new = self._make(candidate, rows.select(*before.columns))
+        return before.anti_join(gone, on).union(new), new
+
+    def set_aside(self, name: str, rows: Table) -> Table:
+        """A table of the rows for the time of the run."""
+        with told_in_short(f"{self.name}: {name}"):
+            return self._create_as(ASIDE, f"{BUILDING}aside_{name}", rows, logged=False)
 
     def ask(self, question: Table) -> Callable[[], dict[str, Any]]:
         """The only row of a query, which a session of its own answers beside the run."""
         return self._ask(self.backend.compile(question))
 
-    def kept(self, name: str) -> Table | None:
-        """The rows of a table of `quality` that readers see."""
-        if name not in self.backend.list_tables(database=KEPT_SCHEMA):
+    def kept(self, name: str, schema: str = KEPT_SCHEMA) -> Table | None:
+        """The rows of a table that readers see."""
+        if name not in self.backend.list_tables(database=schema):
             return None
-        return self.backend.table(name, database=KEPT_SCHEMA)
+        return self._published(name, schema)
+
+    def give_up(self, schema: str) -> None:
+        """Drop the tables of a schema once it is published."""
+        self._given_up.append(schema)
 
     def append(self, name: str, rows: Table) -> Table:
         """Add rows to a table of `quality`, which keeps those of earlier runs."""
-        return self._make(Candidate(KEPT_SCHEMA, name, (), keeps_rows=True), rows)
+        return self._make(Candidate(KEPT_SCHEMA, name, keeps_rows=True), rows)
 
     def forget_raw(self, source: Source) -> None:
         """Give back the room of a raw table."""
@@ -207,13 +248,19 @@ class PostgresWarehouse:
         would stay in them for a while.
         """
         with told_in_short(self.name):
-            publish(self._session, list(self._candidates.values()), afresh=afresh)
+            candidates = list(self._candidates.values())
+            publish(self._session, candidates, self._given_up, afresh=afresh)
 
     def publish_quality(self) -> None:
         """Show only what the run recorded in `quality`; the run is over."""
         of_quality = [c for c in self._candidates.values() if c.schema == KEPT_SCHEMA]
         with told_in_short(self.name):
             publish(self._session, of_quality)
+
+    def _published(self, name: str, schema: str) -> Table:
+        """A table that readers see; its key can be null as far as types go, as in a new table."""
+        table = self.backend.table(name, database=schema)
+        return table.cast({column: table[column].type()(nullable=True) for column in table.columns})
 
     def _copy(self, name: str, rows: Table, schema: Mapping[str, str]) -> Table:
         """Rows of the reader in a table of the server."""

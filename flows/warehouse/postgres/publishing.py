@@ -40,14 +40,17 @@ FILTERED_BY = ("run_id", "month", "user_id")
 class Candidate:
     """A table that waits to be published.
 
-    `keeps_rows`: its rows come beside those that are there.
+    `keeps_rows`: its rows come beside those that are there. `gone`: a table that waits with it, and
+    they come in place of those that agree with it in `replaced_by`; without one, of all.
     `said`, `said_of`: the comments of the table and of its columns.
     """
 
     schema: str
     name: str
-    key: tuple[str, ...]
+    key: tuple[str, ...] = ()
+    replaced_by: tuple[str, ...] = ()
     keeps_rows: bool = False
+    gone: str | None = None
     said: str | None = None
     said_of: Mapping[str, str] = field(default_factory=dict)
 
@@ -59,12 +62,12 @@ class Candidate:
     @property
     def stays(self) -> bool:
         """Whether its rows go into the table that is there, which does not change places."""
-        return self.schema in SHOWN_SCHEMAS
+        return self.schema in SHOWN_SCHEMAS or self.gone is not None
 
     @property
     def waiting_in(self) -> str:
         """Its schema until then."""
-        return ASIDE if self.stays else self.schema
+        return ASIDE if self.schema in SHOWN_SCHEMAS else self.schema
 
     @property
     def rows(self) -> sql.Identifier:
@@ -77,14 +80,13 @@ class Candidate:
         return sql.Identifier(self.schema, self.name)
 
 
-def prepare(session: Session, schemas: Sequence[str]) -> None:
-    """Make the schemas that are missing, and drop what a run that was killed has left."""
+def make_schemas(session: Session, schemas: Sequence[str]) -> None:
+    """Make the schemas that are missing."""
     with session.cursor() as cursor:
         for schema in schemas:
             cursor.execute("SELECT to_regnamespace(%s) IS NULL", (schema,))
             if cursor.fetchone() == (True,):
                 cursor.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
-    sweep(session, schemas)
 
 
 def sweep(session: Session, schemas: Sequence[str]) -> None:
@@ -99,22 +101,31 @@ def sweep(session: Session, schemas: Sequence[str]) -> None:
             cursor.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(schema, table)))
 
 
-def publish(session: Session, candidates: Sequence[Candidate], *, afresh: bool = False) -> None:
+def publish(
+    session: Session,
+    candidates: Sequence[Candidate],
+    given_up: Sequence[str] = (),
+    *,
+    afresh: bool = False,
+) -> None:
     """Put all candidates in their place, in one transaction; then refresh the statistics.
 
-    `afresh`: rows that are replaced do not stay in the files.
+    `given_up`: schemas whose tables go. `afresh`: rows that are replaced do not stay in the files.
 
     Raises:
         RunFailedError: columns changed, or it is `afresh`, and readers did not let go of the table.
     """
     with session.cursor() as cursor:
         for candidate in candidates:
-            if not candidate.stays and candidate.key:
+            if not candidate.stays:
                 _add_key(cursor, candidate.schema, candidate.building, candidate.key)
+                _add_index(cursor, candidate)
         for pause in (*PAUSES_SECONDS, None):
             cursor.execute("BEGIN")
             try:
                 copied = _publish(cursor, candidates, afresh)
+                for schema in given_up:
+                    _drop_tables(cursor, schema)
                 forget_entries(cursor)
             except errors.LockNotAvailable:
                 cursor.execute("ROLLBACK")
@@ -146,7 +157,7 @@ def _publish(cursor: Cursor, candidates: Sequence[Candidate], afresh: bool) -> S
         if candidate.stays or not _changed_places(cursor, candidate):
             if not candidate.stays:
                 _fit(cursor, candidate)
-            if afresh and not candidate.keeps_rows:
+            if afresh and not (candidate.keeps_rows or candidate.gone):
                 cursor.execute(SHORT_WAIT)
                 cursor.execute(sql.SQL("TRUNCATE {}").format(candidate.place))
                 cursor.execute(USUAL_WAIT)
@@ -210,10 +221,19 @@ def _copy_rows(cursor: Cursor, candidate: Candidate) -> None:
         "old_values": _listed(columns, "old"),
         "new_key": _listed(candidate.key, "new"),
         "old_key": _listed(candidate.key, "old"),
+        "gone": sql.Identifier(ASIDE, candidate.gone or ""),
+        "gone_values": _listed(candidate.replaced_by, "gone"),
+        "replaced_values": _listed(candidate.replaced_by, "old"),
     }
     insert = "INSERT INTO {old} ({columns}) SELECT {columns} FROM {new} AS new"
     if candidate.keeps_rows:
         statements = [insert]
+    elif candidate.gone:
+        statements = [
+            "DELETE FROM {old} AS old USING {gone} AS gone"
+            " WHERE ROW({gone_values}) = ROW({replaced_values})",
+            insert,
+        ]
     elif candidate.key:
         statements = [
             """
@@ -267,6 +287,22 @@ def _add_key(cursor: Cursor, schema: str, name: str, key: Sequence[str]) -> None
                 _listed(key),
             )
         )
+
+
+def _add_index(cursor: Cursor, candidate: Candidate) -> None:
+    """An index by which later runs find the rows that they replace."""
+    columns = candidate.replaced_by
+    if columns and candidate.key[: len(columns)] != columns:
+        table = sql.Identifier(candidate.schema, candidate.building)
+        cursor.execute(sql.SQL("CREATE INDEX ON {} ({})").format(table, _listed(columns)))
+
+
+def _drop_tables(cursor: Cursor, schema: str) -> None:
+    cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", (schema,))
+    for (table,) in cursor.fetchall():
+        cursor.execute(SHORT_WAIT)
+        cursor.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(schema, table)))
+        cursor.execute(USUAL_WAIT)
 
 
 def _add_indexes(cursor: Cursor, candidate: Candidate) -> None:

@@ -12,6 +12,7 @@ CREATE SCHEMA IF NOT EXISTS staging AUTHORIZATION funnel_writer;
 CREATE SCHEMA IF NOT EXISTS intermediate AUTHORIZATION funnel_writer;
 CREATE SCHEMA IF NOT EXISTS marts AUTHORIZATION funnel_writer;
 CREATE SCHEMA IF NOT EXISTS quality AUTHORIZATION funnel_writer;
+CREATE SCHEMA IF NOT EXISTS landed AUTHORIZATION funnel_writer;  -- for incremental runs
 
 GRANT USAGE ON SCHEMA marts, quality TO funnel_reader;
 GRANT SELECT ON ALL TABLES IN SCHEMA marts, quality TO funnel_reader;

@@ -1,0 +1,106 @@
+"""What a run makes anew: every table, or the rows of what is new or changed in its export.
+
+A run that is not incremental takes its export for all there is. An incremental one keeps the rows
+it landed, masked, in the schema `landed`; the next one joins its own to them. What an export says
+of a subject (an activity, a change of a field of a deal at a time, a row of a lookup) takes the
+place of all that earlier ones said of it: so exports may overlap, and correct each other.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import ibis
+from ibis import Table
+from transforms.sources import RAW_TABLES
+
+from flows.errors import InputError
+from flows.settings import Settings
+from flows.version import code_version
+from flows.warehouse import LANDED, Warehouse
+from flows.warehouse.address import shown
+
+
+@dataclass
+class Refresh:
+    """How a run refreshes its tables, and what it found changed so far.
+
+    `keeps_rows`: what it lands stays for the next run. `adds`: it joins what is there.
+    `why_whole`: why every model is made whole; None, if only what is touched is made anew.
+    `changes`: of each raw table, the rows that are new or gone. `changed`: tables made whole that
+    have other rows than before. `fresh`: of the others, the rows that are new in them.
+    """
+
+    keeps_rows: bool = False
+    adds: bool = False
+    why_whole: str | None = "not incremental"
+    as_of_before: datetime | None = None
+    changes: list[Table] = field(default_factory=list)
+    touched: dict[str, Table] = field(default_factory=dict)
+    changed: set[str] = field(default_factory=set)
+    fresh: dict[str, Table] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """As it is recorded."""
+        return "incremental" if self.adds else "whole"
+
+
+def how_to_refresh(
+    warehouse: Warehouse,
+    settings: Settings,
+    before: Mapping[str, Any] | None,
+    *,
+    full_refresh: bool,
+    are_others: bool,
+) -> Refresh:
+    """How a run is to refresh a warehouse.
+
+    Args:
+        warehouse: that is being run on.
+        settings: of the run.
+        before: the row of quality.runs that readers see; None without any.
+        full_refresh: the export is all there is, whatever is kept.
+        are_others: the people are others than before, or have other pseudonyms.
+
+    Raises:
+        InputError: rows are kept, and it is not said what to do with them; or they are needed, and
+            there are none, or none that can be gone on with.
+    """
+    name = shown(settings.warehouse)
+    kept = {raw: warehouse.kept(raw, LANDED) for raw in RAW_TABLES}
+    is_kept = any(table is not None for table in kept.values())
+    if not settings.incremental:
+        if is_kept and not full_refresh:
+            raise InputError(
+                f"{name}: keeps the rows of earlier exports; add --incremental to join new ones to"
+                " them, or --full-refresh to give them up for this export"
+            )
+        if is_kept:
+            warehouse.give_up(LANDED)
+        return Refresh()
+    if full_refresh or not is_kept:
+        if before is not None and not full_refresh:
+            raise InputError(
+                f"{name}: keeps no rows that an incremental run could join its own to; run once"
+                " with --incremental --full-refresh and a whole export"
+            )
+        return Refresh(keeps_rows=True)
+    anew = "run once with --incremental --full-refresh and a whole export"
+    if before is None or are_others:
+        raise InputError(
+            f"{name}: its rows are kept under another masking key, or for other forgotten users;"
+            f" {anew}"
+        )
+    if before["source_timezone"] != settings.source_timezone:
+        raise InputError(
+            f"{name}: its rows were read with FUNNEL_SOURCE_TIMEZONE={before['source_timezone']};"
+            f" set it again, or {anew}"
+        )
+    for raw, table in kept.items():
+        if table is None or table.schema() != ibis.schema(RAW_TABLES[raw].raw_schema):
+            raise InputError(f"{name}: its rows were kept by another version of this; {anew}")
+    is_same = before["code_version"] == code_version()
+    why_whole = None if is_same else "the code or the funnel changed"
+    return Refresh(True, True, why_whole, before["as_of"])

@@ -1,0 +1,281 @@
+"""Told bit by bit, a warehouse is what it would be if it were told all at once.
+
+Batches overlap, come late and out of order, and correct each other. After each, every table is held
+against a whole run over all rows that count. How many random histories are tried on each engine is
+FUNNEL_TEST_HISTORIES.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import psycopg2
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from flows.errors import InputError
+from flows.run import Run, read_funnel
+from flows.warehouse import open_warehouse
+from tests.flows.batches import LOOKUPS, Batch, whole, write_batch
+from tests.whole_run import publish_run
+from transforms.graph import load_models
+
+HISTORIES = int(os.environ.get("FUNNEL_TEST_HISTORIES", "2"))
+
+FIRST: Batch = LOOKUPS | {
+    "activity": [
+        (1, "meeting", 1, 7, "True", "2024-01-08 09:00:00"),
+        (2, "SC 2", 2, 8, "True", "2024-02-08 09:00:00"),
+        (3, "meeting", 2, 8, "False", "2024-02-09 09:00:00"),
+        (4, "call", 2, "", "True", "2024-02-09 09:00:00"),
+    ],
+    "deal_changes": [
+        (7, "2024-01-02 08:00:00", "add_time", "2024-01-02T08:00:00"),
+        (7, "2024-01-02 08:00:00", "user_id", "1"),
+        (7, "2024-01-02 08:00:00", "stage_id", "1"),
+        (7, "2024-01-20 08:00:00", "stage_id", "2"),
+        (7, "2024-02-01 08:00:00", "lost_reason", "1"),
+        (8, "2024-02-02 08:00:00", "add_time", "2024-02-02T08:00:00"),
+        (8, "2024-02-02 08:00:00", "user_id", "2"),
+        (8, "2024-02-02 08:00:00", "stage_id", "1"),
+        (9, "2024-02-02 08:00:00", "stage_id", "1"),
+    ],
+}
+NEXT: dict[str, Batch] = {
+    "deals that are new, late and corrected": {
+        "deal_changes": [
+            (10, "2024-03-01 08:00:00", "add_time", "2024-03-01T08:00:00"),
+            (10, "2024-03-01 08:00:00", "stage_id", "1"),
+            (9, "2024-01-10 08:00:00", "stage_id", "7"),
+            (7, "2024-01-20 08:00:00", "stage_id", "7"),
+        ]
+    },
+    "activities that were done since, or belong to another deal": {
+        "activity": [
+            (3, "meeting", 2, 8, "True", "2024-02-09 09:00:00"),
+            (1, "meeting", 1, 8, "True", "2024-01-08 09:00:00"),
+            (4, "call", 2, 9, "True", "2024-02-09 09:00:00"),
+        ],
+    },
+    "two activities with the id of one": {
+        "activity": [
+            (1, "meeting", 1, 7, "True", "2024-01-08 09:00:00"),
+            (1, "sc_2", 1, 9, "True", "2024-01-09 09:00:00"),
+        ]
+    },
+    "a stage with another name": {"stages": [(2, "Negotiation")]},
+    "a user and a reason with another name": {
+        "users": [(2, "Bo Lee", "bo@example.com", "2024-03-01 00:00:00")],
+        "fields": [(4, "lost_reason", "Lost reason", '[{"id": 1, "label": "Cost"}]')],
+    },
+    "a deals table": {"deals": [(8, "won"), (11, "lost")]},
+    "all of it once more": FIRST,
+    "nothing": {"deal_changes": []},
+}
+
+
+def tables(url: str, run_id: str) -> dict[str, list[str]]:
+    """All rows of all models, sorted; of those in quality, of one run."""
+    if url.startswith("duckdb"):
+        opened: Any = duckdb.connect(url.partition("://")[2], read_only=True)
+    else:
+        opened = psycopg2.connect(url)
+    found = {}
+    with closing(opened) as session, closing(session.cursor()) as cursor:
+        for model in load_models().values():
+            columns = ", ".join(f'"{name}"' for name in model.columns(GIVEN))
+            of_run = f"WHERE run_id = '{run_id}'" if model.schema == "quality" else ""
+            cursor.execute(f"SELECT {columns} FROM {model.schema}.{model.name} {of_run}")
+            found[model.name] = sorted(map(str, cursor.fetchall()))
+    return found
+
+
+GIVEN = {"funnel": read_funnel()}
+
+
+@pytest.fixture(params=["duckdb", "postgres"])
+def new_warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
+    """Makes a warehouse that is empty, on each engine, and gives its URL."""
+    if request.param == "postgres":
+        database = request.getfixturevalue("new_database")
+        return lambda: database("incremental")
+    numbers = iter(range(10**6))
+    return lambda: f"duckdb://{tmp_path}/{next(numbers)}.duckdb"
+
+
+@pytest.fixture
+def tell(tmp_path: Path) -> Callable[..., Run]:
+    """Runs a batch into a warehouse."""
+    numbers = iter(range(10**6))
+
+    def run(url: str, batch: Batch, run_id: str = "test", **options: Any) -> Run:
+        folder = write_batch(tmp_path / f"batch_{next(numbers)}", batch)
+        return publish_run(open_warehouse(url), folder, run_id=run_id, **options)
+
+    return run
+
+
+@pytest.fixture
+def whole_tables(
+    new_warehouse: Callable[[], str], tell: Callable[..., Run]
+) -> Callable[[list[Batch]], dict[str, list[str]]]:
+    """The tables of a whole run over all that the batches say, on the same engine."""
+
+    def made(batches: list[Batch]) -> dict[str, list[str]]:
+        url = new_warehouse()
+        tell(url, whole(batches), "whole")
+        return tables(url, "whole")
+
+    return made
+
+
+@pytest.mark.parametrize("batch", NEXT.values(), ids=NEXT)
+def test_what_comes_next_leaves_what_a_whole_run_would(new_warehouse, tell, whole_tables, batch):
+    url = new_warehouse()
+    tell(url, FIRST, "first", incremental=True)
+    run = tell(url, batch, "second", incremental=True)
+    assert run.refresh.name == "incremental"
+    assert tables(url, "second") == whole_tables([FIRST, batch])
+
+
+TIMES = [f"2024-0{month}-{day} 08:00:00" for month in (1, 2, 4) for day in (10, 20)]
+DEALS = st.sampled_from([1, 2, 3, 4])
+CHANGES = st.tuples(
+    DEALS,
+    st.sampled_from(TIMES),
+    st.sampled_from(["add_time", "user_id", "stage_id", "Stage ID", "lost_reason", "title"]),
+    st.sampled_from(["1", "2", "7", "99", "", "2024-01-10T08:00:00"]),
+)
+ACTIVITIES = st.tuples(
+    st.sampled_from([1, 2, 3, 4]),
+    st.sampled_from(["meeting", "SC 2", "sc_2", "call", ""]),
+    st.sampled_from([1, 2, 3, ""]),
+    st.one_of(DEALS, st.just("")),
+    st.sampled_from(["True", "False", ""]),
+    st.sampled_from([*TIMES, ""]),
+)
+TABLES = {
+    "deal_changes": st.lists(CHANGES, max_size=12),
+    "activity": st.lists(ACTIVITIES, max_size=6),
+    "deals": st.lists(st.tuples(DEALS, st.sampled_from(["won", "lost", "open", ""])), max_size=3),
+    "users": st.lists(
+        st.tuples(
+            st.sampled_from([1, 2, 3]),
+            st.sampled_from(["Ada Byron", "Bo Li", ""]),
+            st.sampled_from(["ada@example.com", "bo@example.com", ""]),
+            st.sampled_from([*TIMES, ""]),
+        ),
+        max_size=3,
+    ),
+    "stages": st.lists(
+        st.tuples(
+            st.sampled_from([1, 2, 7, 99]), st.sampled_from(["Lead Generation", "Closing", "?"])
+        ),
+        max_size=2,
+    ),
+}
+BATCHES = st.fixed_dictionaries({}, optional=TABLES).filter(bool)
+
+
+@settings(
+    max_examples=HISTORIES,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(first=BATCHES, later=st.lists(BATCHES, min_size=1, max_size=3))
+def test_after_every_batch_each_table_is_that_of_a_whole_run(
+    new_warehouse, tell, whole_tables, first, later
+):
+    url = new_warehouse()
+    batches: list[Batch] = [LOOKUPS | {"deal_changes": [], "activity": []} | first]
+    tell(url, batches[0], "0", incremental=True)
+    for number, batch in enumerate(later, 1):
+        batches.append(batch)
+        tell(url, batch, str(number), incremental=True)
+        assert tables(url, str(number)) == whole_tables(batches)
+
+
+def test_another_version_of_the_code_makes_every_model_anew(
+    new_warehouse, tell, whole_tables, monkeypatch
+):
+    url = new_warehouse()
+    with monkeypatch.context() as patched:
+        patched.setattr("flows.record.code_version", lambda: "another one")
+        tell(url, FIRST, "first", incremental=True)
+    batch = NEXT["deals that are new, late and corrected"]
+    run = tell(url, batch, "second", incremental=True)
+    assert run.refresh.why_whole == "the code or the funnel changed"
+    assert run.refresh.fresh == {}
+    assert tables(url, "second") == whole_tables([FIRST, batch])
+
+
+def test_a_full_refresh_knows_nothing_of_before(new_warehouse, tell, whole_tables):
+    url = new_warehouse()
+    tell(url, FIRST, "first", incremental=True)
+    since = {**FIRST, "activity": FIRST["activity"][:1]}
+    tell(url, since, "second", incremental=True, full_refresh=True)
+    assert tables(url, "second") == whole_tables([since])
+    batch = NEXT["a deals table"]
+    tell(url, batch, "third", incremental=True)
+    assert tables(url, "third") == whole_tables([since, batch])
+
+
+def test_rows_that_are_kept_are_given_up_only_if_it_is_said(new_warehouse, tell, whole_tables):
+    url = new_warehouse()
+    tell(url, FIRST, "first", incremental=True)
+    before = tables(url, "first")
+    with pytest.raises(InputError, match=r"add --incremental .* or --full-refresh"):
+        tell(url, FIRST, "second")
+    assert tables(url, "first") == before
+    tell(url, FIRST, "third", full_refresh=True)
+    with pytest.raises(InputError, match="keeps no rows that an incremental run could join"):
+        tell(url, FIRST, "fourth", incremental=True)
+
+
+def test_rows_of_another_key_or_time_zone_are_not_joined(new_warehouse, tell, monkeypatch):
+    url = new_warehouse()
+    tell(url, FIRST, "first", incremental=True)
+    with pytest.raises(InputError, match="another masking key, or for other forgotten users"):
+        tell(url, FIRST, "second", incremental=True, forgotten=[2])
+    monkeypatch.setenv("FUNNEL_SOURCE_TIMEZONE", "Europe/Berlin")
+    with pytest.raises(InputError, match="were read with FUNNEL_SOURCE_TIMEZONE=UTC"):
+        tell(url, FIRST, "third", incremental=True)
+
+
+def test_the_command_joins_what_is_new_and_says_what_it_made_anew(place, export, tmp_path):
+    whole_export = export()
+    assert place.run("--incremental", "--source", whole_export).returncode == 0
+    batch = {"deal_changes": [(8, "2024-02-05 08:00:00", "stage_id", "2")]}
+    new = write_batch(tmp_path / "new", batch)
+    done = place.run("--incremental", "--source", new, "--json")
+    assert (done.returncode, json.loads(done.stdout)["rows_loaded"]) == (0, 1)
+    said = {line.split()[0]: line for line in done.stderr.splitlines() if line.strip()}
+    assert said["stg_deals"].endswith("1 made anew")
+    assert said["raw_users"].endswith("not in the export")
+    assert place.query("SELECT stage_id FROM marts.obt_deals WHERE deal_id = 8") == [(2,)]
+    refused = place.run("--source", whole_export)
+    assert refused.returncode == 2
+    assert "keeps the rows of earlier exports; add --incremental" in refused.stderr
+    again = place.run("--incremental", "--dry-run", "--source", new)
+    assert again.returncode == 0
+    known = place.query("SELECT refresh, count(*) FROM quality.runs GROUP BY refresh")
+    assert dict(known) == {"whole": 1, "incremental": 1}
+
+
+def test_the_first_run_needs_a_whole_export(sandbox, tmp_path):
+    new = write_batch(tmp_path / "new", {"stages": [(1, "Lead Generation")]})
+    done = sandbox.run("--incremental", "--source", new)
+    assert done.returncode == 2
+    assert "users: is missing; the first run needs a whole export" in done.stderr
+
+
+def test_a_folder_without_any_table_is_no_export(sandbox, tmp_path):
+    done = sandbox.run("--incremental", "--source", tmp_path)
+    assert done.returncode == 2
+    assert "there is no table of an export in it" in done.stderr
