@@ -128,9 +128,8 @@ class DuckDBWarehouse:
         """Keep an entry about this run, in the file of the lock; gives those of earlier ones."""
         with told_in_short(self.path):
             if (runs := self.kept("runs")) is not None:
-                for row in read(
-                    runs.select("run_id")
-                ).to_pylist():  # killed right after it was published
+                # One that is known was killed right after it was published.
+                for row in read(runs.select("run_id")).to_pylist():
                     self._lock.runs.pop(row["run_id"], None)
         earlier = list(self._lock.runs.values())
         self._lock.runs[entry["run_id"]] = entry
@@ -309,7 +308,7 @@ class DuckDBWarehouse:
             self.backend.attach(aside, name="aside")
             place = ("aside", KEPT_SCHEMA)
             self.backend.raw_sql(f"CREATE SCHEMA IF NOT EXISTS aside.{KEPT_SCHEMA}")
-            for name in (name for schema, name in sorted(self._there) if schema == KEPT_SCHEMA):
+            for name in sorted(name for schema, name in self._there if schema == KEPT_SCHEMA):
                 rows = self.backend.table(name, database=KEPT_SCHEMA)
                 self.backend.create_table(name, rows, database=place, overwrite=True)
             self.backend.raw_sql("CHECKPOINT aside")

@@ -19,6 +19,7 @@ from flows.errors import InputError
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 LONGEST = 40  # of the name of a column that is told
+_EXPECTED = {name + suffix for name in SOURCES for suffix in SUFFIXES}
 OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
 
@@ -69,7 +70,7 @@ class ExportFile:
 def find_export(folder: Path, *, is_partial: bool = False) -> dict[str, ExportFile]:
     """The files of an export by table; an optional table can be missing.
 
-    `is_partial`: so can all but one.
+    `is_partial`: so can all but one; then, a file that is no table could be a missing one.
 
     Raises:
         InputError: the folder cannot be read; or tables are missing, there twice, empty, or lack a
@@ -86,6 +87,12 @@ def find_export(folder: Path, *, is_partial: bool = False) -> dict[str, ExportFi
                 found[source.name] = file
         except InputError as error:
             wrong.append(str(error))
+    if is_partial:
+        wrong += [
+            f"{folder / name}: is no table of an export; rename it, or put it elsewhere"
+            for name in names
+            if name.lower().endswith(SUFFIXES) and name.lower() not in _EXPECTED
+        ]
     if not found and not wrong:
         wrong = [f"{folder}: there is no table of an export in it, as in deal_changes.csv"]
     if wrong:

@@ -279,3 +279,11 @@ def test_a_folder_without_any_table_is_no_export(sandbox, tmp_path):
     done = sandbox.run("--incremental", "--source", tmp_path)
     assert done.returncode == 2
     assert "there is no table of an export in it" in done.stderr
+
+
+def test_a_file_that_could_be_a_missing_table_is_told(sandbox, tmp_path):
+    new = write_batch(tmp_path / "new", {"stages": [(1, "Lead Generation")]})
+    (new / "deal_change.csv").write_text("deal_id\n")
+    done = sandbox.run("--incremental", "--source", new)
+    assert done.returncode == 2
+    assert "deal_change.csv: is no table of an export" in done.stderr
