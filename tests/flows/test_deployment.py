@@ -66,7 +66,8 @@ def test_the_deployment_says_what_it_is(deployed):
 def test_the_parameters_of_the_flow_are_described(deployed):
     parameters = deployed.deployed["parameter_openapi_schema"]["properties"]
     assert {*parameters} == {
-        *("source", "warehouse", "report", "export", "as_of", "dry_run", "rotate_key")
+        *("source", "warehouse", "report", "export", "as_of", "incremental", "full_refresh"),
+        *("dry_run", "rotate_key"),
     }
     assert all(parameter.get("description") for parameter in parameters.values())
 
