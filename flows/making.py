@@ -61,10 +61,8 @@ def make(run: Run, name: str) -> tuple[Table, str]:
     )
     if column is None:
         if refresh.adds and any(name in m.upstream for m in run.models.values() if m.refresh_by):
-            rows, before = (
-                model.expression(run.tables, run.given),
-                warehouse.kept(name, model.schema),
-            )
+            rows = model.expression(run.tables, run.given)
+            before = warehouse.kept(name, model.schema)
             if before is None or _differ(rows, before):
                 refresh.changed.add(name)
         return made_whole(), "ok"

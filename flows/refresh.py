@@ -69,6 +69,7 @@ def how_to_refresh(
             there are none, or none that can be gone on with.
     """
     name = shown(settings.warehouse)
+    anew = "run once with --incremental --full-refresh and a whole export"
     kept = {raw: warehouse.kept(raw, LANDED) for raw in RAW_TABLES}
     is_kept = any(table is not None for table in kept.values())
     if not settings.incremental:
@@ -83,11 +84,9 @@ def how_to_refresh(
     if full_refresh or not is_kept:
         if before is not None and not full_refresh:
             raise InputError(
-                f"{name}: keeps no rows that an incremental run could join its own to; run once"
-                " with --incremental --full-refresh and a whole export"
+                f"{name}: keeps no rows that an incremental run could join its own to; {anew}"
             )
         return Refresh(keeps_rows=True)
-    anew = "run once with --incremental --full-refresh and a whole export"
     if before is None or are_others:
         raise InputError(
             f"{name}: its rows are kept under another masking key, or for other forgotten users;"
