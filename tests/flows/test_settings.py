@@ -34,6 +34,7 @@ def test_the_defaults():
         "report_url": None,
         "export": None,
         "as_of": None,
+        "incremental": False,
         "timezone": "UTC",
         "source_timezone": "UTC",
         "max_rejected_pct": 0.1,

@@ -93,9 +93,10 @@ def publish(path: Path, n: int, run_id: str = "first") -> None:
 
 @contextmanager
 def running(path: Path) -> Iterator[DuckDBWarehouse]:
-    """A run on the warehouse."""
+    """A run on the warehouse that makes everything anew."""
     warehouse = DuckDBWarehouse(path)
     with warehouse.held(), warehouse.run():
+        warehouse.start_anew()
         yield warehouse
 
 
