@@ -70,7 +70,7 @@ def ingest_table(name: str, run: Run, folder: Path) -> State[None]:
         file = run.files[source.name] = run.export[source.name].on_disk(folder)
         zone, limit = settings.source_timezone, settings.max_rejected_pct
         with progress_shown(source.name, run.warehouse.progress):
-            landed = ingest(run.warehouse, file, zone, limit, run.forgotten)
+            landed = ingest(run.warehouse, file, zone, limit, run.given["forgotten"])
         run.landed[source.name] = landed
         run.tables[name] = take_in(run, source, landed)
         outcome.rows, outcome.status = landed.rows_loaded, landed.in_words
@@ -242,7 +242,8 @@ def _refresh(settings: Settings, rotate_key: bool, full_refresh: bool) -> Any:
         folder = Path(stack.enter_context(TemporaryDirectory()))
         stack.enter_context(target.run())
         run = Run(str(flow_run.id), settings, target, tables)
-        run.forgotten, run.people_fingerprint = forgotten, people_fingerprint(key, forgotten)
+        run.given["forgotten"] = forgotten
+        run.people_fingerprint = people_fingerprint(key, forgotten)
         stack.enter_context(known(run))
         before, people = last_published(target), run.people_fingerprint
         run.is_afresh = are_others_than_before(before, people, settings, forgotten)

@@ -4,6 +4,7 @@ from functools import partial, reduce
 
 import ibis
 from ibis import Table
+from transforms.graph import BEFORE, Model
 from transforms.sources import RAW_TABLES, Source
 
 from flows.build import build
@@ -56,12 +57,14 @@ def make(run: Run, name: str) -> tuple[Table, str]:
     """The table of a model, made whole or only where something changed; and which of both."""
     warehouse, refresh, model = run.warehouse, run.refresh, run.models[name]
     column, others = model.refresh_by, refresh.changed & {*model.upstream}
+    remembered = {BEFORE: _as_before(run, model)} if model.remembers else {}
+    tables = run.tables | remembered
     made_whole = partial(
-        build, warehouse, model, run.tables, run.given, run.run_id, is_kept=refresh.keeps_rows
+        build, warehouse, model, tables, run.given, run.run_id, is_kept=refresh.keeps_rows
     )
     if column is None:
         if refresh.adds and any(name in m.upstream for m in run.models.values() if m.refresh_by):
-            rows = model.expression(run.tables, run.given)
+            rows = model.expression(tables, run.given)
             before = warehouse.kept(name, model.schema)
             if before is None or _differ(rows, before):
                 refresh.changed.add(name)
@@ -76,10 +79,17 @@ def make(run: Run, name: str) -> tuple[Table, str]:
         moved = before.filter(model.moves(before)).select(column)
         touched = warehouse.set_aside(f"moved_{name}", touched.union(moved, distinct=True))
     read = {each: _rows_of(run, each, column, touched) for each in model.upstream}
+    read |= {name: table.semi_join(touched, column) for name, table in remembered.items()}
     table, refresh.fresh[name] = warehouse.replace(
         model.schema, name, model.expression(read, run.given), touched, (column,), model.key
     )
     return table, f"{read_scalar(refresh.fresh[name].count()):,} made anew"
+
+
+def _as_before(run: Run, model: Model) -> Table:
+    """The table as the run before left it; at first it is empty."""
+    kept = run.warehouse.kept(model.name, model.schema)
+    return run.warehouse.table_of([], model.columns(run.given)) if kept is None else kept
 
 
 def _touched(run: Run, column: str) -> Table:

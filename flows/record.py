@@ -154,7 +154,7 @@ def record(run: Run, status: str, fingerprint: str) -> dict[str, pa.Table]:
                 "refresh": run.refresh.name,
                 "source_timezone": run.settings.source_timezone,
                 "as_of": run.given["as_of"],
-                "users_forgotten": len(run.forgotten),
+                "users_forgotten": len(run.given["forgotten"]),
                 "people_fingerprint": run.people_fingerprint,
             },
         ],

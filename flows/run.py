@@ -1,6 +1,6 @@
 """One run of the flow: what its tasks share."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -42,7 +42,6 @@ class Run:
         self.asked: dict[str, Callable[[], list[CheckResult]]] = {}  # by model
         self.checks: list[CheckResult] = []
         self.earlier: list[Entry] = []  # runs before this one that were not published
-        self.forgotten: Collection[int] = ()  # ids of users
         self.people_fingerprint: str | None = None
         self.is_afresh = False  # nothing of the people before may stay in the files
         self.refresh = Refresh()
@@ -51,6 +50,7 @@ class Run:
             "timezone": settings.timezone,
             "as_of": settings.as_of,
             "now": self.started_at,
+            "forgotten": (),  # ids of users
         }
 
     def fix_as_of(self) -> None:

@@ -41,6 +41,8 @@ SCHEMAS = {
     "staging": "Names, codes and times as the rest of the project knows them.",
     "intermediate": "What happened to the deals.",
     "marts": "What is published: query these.",
+    "snapshots": "What was true of the deals when, as far as any run has seen: each run adds to"
+    " what the one before left ([the history](history.md)).",
     "quality": "What runs found out about their data. All but `data_dictionary` and `lineage`"
     " keep the rows of earlier runs.",
 }

@@ -7,8 +7,8 @@ from typing import Any
 
 from pandas import DataFrame
 
-# Side by side; marts and what is known of the data are both ends of the flow, one below the other.
-COLUMNS = (("export",), ("staging",), ("intermediate",), ("marts", "quality"))
+# Side by side; the ends of the flow are one below the other.
+COLUMNS = (("export",), ("staging",), ("intermediate",), ("marts", "snapshots", "quality"))
 LETTER, PADDING, GAP, ROW = 6.0, 14, 42, 24
 
 

@@ -10,7 +10,7 @@ import psycopg2
 
 TABLES = """
     SELECT table_schema, table_name FROM information_schema.tables
-    WHERE table_schema IN ('staging', 'intermediate', 'marts', 'quality')
+    WHERE table_schema IN ('staging', 'intermediate', 'marts', 'snapshots', 'quality')
     ORDER BY 1, 2
     """
 # Of all tables, their indexes, and what is too long for a row of them.
@@ -18,7 +18,7 @@ FILES = """
     WITH tables AS (
         SELECT oid, reltoastrelid FROM pg_class
         WHERE relkind = 'r' AND relnamespace::regnamespace::text
-            IN ('staging', 'intermediate', 'marts', 'quality')
+            IN ('staging', 'intermediate', 'marts', 'snapshots', 'quality')
     ), stored AS (
         SELECT oid FROM tables
         UNION SELECT reltoastrelid FROM tables WHERE reltoastrelid <> 0
@@ -30,7 +30,7 @@ FILES = """
 
 def cells(url: str) -> set[str]:
     """Every value of every table of the project, as text."""
-    with _opened(url) as run:
+    with opened(url) as run:
         tables = [f'"{schema}"."{name}"' for schema, name in run(TABLES)]
         return {
             str(cell) for table in tables for row in run(f"SELECT * FROM {table}") for cell in row
@@ -42,7 +42,7 @@ def stored(url: str) -> bytes:
     if url.startswith("duckdb"):
         file = Path(url.partition("://")[2])
         return b"".join(part.read_bytes() for part in file.parent.glob(f"*{file.name}*"))
-    with _opened(url) as run:
+    with opened(url) as run:
         run("CHECKPOINT")
         return b"".join(bytes(content) for (content,) in run(FILES))
 
@@ -69,7 +69,8 @@ def old_rows_are_kept(url: str) -> Iterator[None]:
 
 
 @contextmanager
-def _opened(url: str) -> Iterator[Any]:
+def opened(url: str) -> Iterator[Any]:
+    """Asks queries of a warehouse: a function that gives their rows."""
     if url.startswith("duckdb"):
         with duckdb.connect(url.partition("://")[2], read_only=True) as connection:
             yield lambda statement: connection.execute(statement).fetchall()

@@ -44,6 +44,7 @@ def publish_run(
         warehouse.run(),
     ):
         run = Run(run_id, settings, warehouse, export)
+        run.given["forgotten"] = forgotten
         run.people_fingerprint = people_fingerprint(KEY, forgotten)
         before = last_published(warehouse)
         run.refresh = how_to_refresh(

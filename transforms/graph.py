@@ -2,7 +2,8 @@
 
 A model is a function whose **parameter names name its inputs**: positional parameters are upstream
 tables (models, or the raw tables of `transforms.sources`), keyword-only ones are settings of the
-run. Order and lineage follow from the signatures; they are written down nowhere else.
+run; `before` is the table itself, as the run before left it. Order and lineage follow from the
+signatures; they are written down nowhere else.
 """
 
 import importlib
@@ -24,7 +25,8 @@ from transforms.checks import Check, not_null, unique
 from transforms.sources import RAW_TABLES
 
 # In the order of the data flow: a model reads its own layer and those before it.
-LAYERS = ("masking", "staging", "intermediate", "marts", "quality")
+LAYERS = ("masking", "staging", "intermediate", "marts", "snapshots", "quality")
+BEFORE = "before"
 
 Columns = Mapping[str, str]
 Function = TypeVar("Function", bound=Callable[..., Table])
@@ -61,8 +63,13 @@ class Model:
 
     @property
     def upstream(self) -> tuple[str, ...]:
-        """The tables it reads, in the order of its parameters."""
-        return _parameters(self.function)[0]
+        """The other tables it reads, in the order of its parameters."""
+        return tuple(name for name in _parameters(self.function)[0] if name != BEFORE)
+
+    @property
+    def remembers(self) -> bool:
+        """Whether it reads what the run before left of it."""
+        return BEFORE in _parameters(self.function)[0]
 
     @property
     def settings(self) -> tuple[str, ...]:
@@ -81,9 +88,12 @@ class Model:
         return self.declared(**{name: settings[name] for name in _parameters(self.declared)[1]})
 
     def expression(self, tables: Mapping[str, Table], settings: Mapping[str, Any]) -> Table:
-        """The model over the given tables, with exactly the declared columns in their order."""
+        """The model over the given tables, with exactly the declared columns in their order.
+
+        Of one that remembers, BEFORE is among the tables.
+        """
         made = self.function(
-            *(tables[name] for name in self.upstream),
+            *(tables[name] for name in _parameters(self.function)[0]),
             **{name: settings[name] for name in self.settings},
         )
         declared = ibis.schema(self.columns(settings))
@@ -173,8 +183,8 @@ def _check_refresh(made: Model) -> None:
     """Rows that are left as they are must not depend on what a run was told."""
     if made.refresh_by is None:
         return
-    # Of another funnel, all is made anew.
-    others = sorted({*made.settings} - {"funnel", "as_of"})
+    # Of another funnel, and after other users are forgotten, all is made anew.
+    others = sorted({*made.settings} - {"funnel", "as_of", "forgotten"})
     if others:
         raise GraphError(f"{made.name}: takes {', '.join(others)}, and is refreshed by a column")
     if ("as_of" in made.settings) != (made.moves is not None):

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from flows.warehouse.landing import Landed
 
 
-SCHEMAS = ("staging", "intermediate", "marts", "quality")
+SCHEMAS = ("staging", "intermediate", "marts", "snapshots", "quality")
+SNAPSHOTS = "snapshots"  # its tables are made of what they were before
 KEPT_SCHEMA = "quality"  # its tables keep the rows of earlier runs
 LANDED = "landed"  # of an incremental run: the raw tables, for the next one; else it is not there
 

@@ -21,7 +21,7 @@ from transforms.sources import Source
 import duckdb
 from flows.errors import RunFailedError, SalesFunnelError
 from flows.folders import check_can_write
-from flows.warehouse import KEPT_SCHEMA, LANDED, SCHEMAS, Entry, reader
+from flows.warehouse import KEPT_SCHEMA, LANDED, SCHEMAS, SNAPSHOTS, Entry, reader
 from flows.warehouse.faults import told_in_short
 from flows.warehouse.file import Lock, check_file, check_free, fold_in_log, held, replace, state
 from flows.warehouse.folder import ExportFile
@@ -164,10 +164,10 @@ class DuckDBWarehouse:
         return table_of(self.backend, rows, columns, file)
 
     def start_anew(self) -> None:
-        """An empty place for every model; `quality` keeps its rows, and people their views."""
+        """An empty place for every model; what is kept from run to run stays, as do views."""
         with told_in_short(self.path, self.backend):
             for schema in (*SCHEMAS, LANDED):
-                if schema != KEPT_SCHEMA:
+                if schema not in (KEPT_SCHEMA, SNAPSHOTS):
                     self.give_up(schema)
             self.backend.raw_sql("CHECKPOINT")  # frees the space of the dropped tables for others
 

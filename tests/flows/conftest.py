@@ -22,6 +22,10 @@ import psycopg2
 import pytest
 
 import flows
+from flows.run import Run
+from flows.warehouse import open_warehouse
+from tests.flows.batches import Batch, write_batch
+from tests.whole_run import publish_run
 
 ROOT = Path(flows.__file__).parent.parent
 
@@ -451,6 +455,28 @@ def place(request: pytest.FixtureRequest, sandbox: Sandbox) -> Place:
     if request.param == "duckdb":
         return Place(sandbox, f"duckdb://{sandbox.warehouse}")
     return Place(sandbox, request.getfixturevalue("new_database")("place"))
+
+
+@pytest.fixture(params=["duckdb", "postgres"])
+def new_warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
+    """Makes a warehouse that is empty, on each engine, and gives its URL."""
+    if request.param == "postgres":
+        database = request.getfixturevalue("new_database")
+        return lambda: database("incremental")
+    numbers = iter(range(10**6))
+    return lambda: f"duckdb://{tmp_path}/{next(numbers)}.duckdb"
+
+
+@pytest.fixture
+def tell(tmp_path: Path) -> Callable[..., Run]:
+    """Runs a batch into a warehouse."""
+    numbers = iter(range(10**6))
+
+    def run(url: str, batch: Batch, run_id: str = "test", **options: Any) -> Run:
+        folder = write_batch(tmp_path / f"batch_{next(numbers)}", batch)
+        return publish_run(open_warehouse(url), folder, run_id=run_id, **options)
+
+    return run
 
 
 @pytest.fixture

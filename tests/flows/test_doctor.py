@@ -383,12 +383,12 @@ def test_a_user_who_may_not_make_tables_is_told(looked, as_stranger, published):
     only(
         looked("warehouse", warehouse=as_stranger),
         "problem",
-        "the user may not make tables in staging, intermediate, marts, quality",
+        "the user may not make tables in staging, intermediate, marts, snapshots, quality",
     )
     stranger = urlsplit(as_stranger).netloc.partition("@")[0]
     with closing(psycopg2.connect(published)) as session, session.cursor() as cursor:
         session.autocommit = True
-        for schema in ("staging", "intermediate", "marts", "quality"):
+        for schema in ("staging", "intermediate", "marts", "snapshots", "quality"):
             cursor.execute(f"GRANT ALL ON SCHEMA {schema} TO {stranger}")
     only(
         looked("warehouse", warehouse=as_stranger),

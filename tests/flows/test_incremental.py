@@ -8,21 +8,15 @@ FUNNEL_TEST_HISTORIES.
 import json
 import os
 from collections.abc import Callable
-from contextlib import closing
-from pathlib import Path
-from typing import Any
 
-import duckdb
-import psycopg2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flows.errors import InputError
 from flows.run import Run, read_funnel
-from flows.warehouse import open_warehouse
 from tests.flows.batches import LOOKUPS, Batch, whole, write_batch
-from tests.whole_run import publish_run
+from tests.stored import opened
 from transforms.graph import load_models
 
 HISTORIES = int(os.environ.get("FUNNEL_TEST_HISTORIES", "2"))
@@ -80,44 +74,19 @@ NEXT: dict[str, Batch] = {
 
 
 def tables(url: str, run_id: str) -> dict[str, list[str]]:
-    """All rows of all models, sorted; of those in quality, of one run."""
-    if url.startswith("duckdb"):
-        opened: Any = duckdb.connect(url.partition("://")[2], read_only=True)
-    else:
-        opened = psycopg2.connect(url)
-    found = {}
-    with closing(opened) as session, closing(session.cursor()) as cursor:
+    """All rows of all models, sorted; of those in quality, of one run; no history of deals."""
+    with opened(url) as ask:
+        found = {}
         for model in load_models().values():
             columns = ", ".join(f'"{name}"' for name in model.columns(GIVEN))
             of_run = f"WHERE run_id = '{run_id}'" if model.schema == "quality" else ""
-            cursor.execute(f"SELECT {columns} FROM {model.schema}.{model.name} {of_run}")
-            found[model.name] = sorted(map(str, cursor.fetchall()))
+            if not model.remembers:
+                rows = ask(f"SELECT {columns} FROM {model.schema}.{model.name} {of_run}")
+                found[model.name] = sorted(map(str, rows))
     return found
 
 
 GIVEN = {"funnel": read_funnel()}
-
-
-@pytest.fixture(params=["duckdb", "postgres"])
-def new_warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
-    """Makes a warehouse that is empty, on each engine, and gives its URL."""
-    if request.param == "postgres":
-        database = request.getfixturevalue("new_database")
-        return lambda: database("incremental")
-    numbers = iter(range(10**6))
-    return lambda: f"duckdb://{tmp_path}/{next(numbers)}.duckdb"
-
-
-@pytest.fixture
-def tell(tmp_path: Path) -> Callable[..., Run]:
-    """Runs a batch into a warehouse."""
-    numbers = iter(range(10**6))
-
-    def run(url: str, batch: Batch, run_id: str = "test", **options: Any) -> Run:
-        folder = write_batch(tmp_path / f"batch_{next(numbers)}", batch)
-        return publish_run(open_warehouse(url), folder, run_id=run_id, **options)
-
-    return run
 
 
 @pytest.fixture

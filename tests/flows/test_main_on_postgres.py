@@ -221,7 +221,7 @@ def test_a_password_is_printed_and_stored_nowhere(
         assert records.execute("SELECT count(*) FROM flow_run").fetchone() == (1,)
     tables = query(database, "SELECT schemaname, tablename FROM pg_tables")
     for schema, table in tables:
-        if schema in ("staging", "intermediate", "marts", "quality"):
+        if schema in ("staging", "intermediate", "marts", "snapshots", "quality"):
             assert PASSWORD not in repr(query(database, f"SELECT * FROM {schema}.{table}"))
 
 

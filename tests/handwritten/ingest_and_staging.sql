@@ -266,7 +266,6 @@ SELECT deal_id, created_at, user_id, stage_id, status,
        CASE status WHEN 'lost' THEN lost_reason_id END AS lost_reason_id, value, currency
 FROM judged;
 
-DROP TABLE deals;
 DROP TABLE fields;
 
 SET VARIABLE as_of = coalesce(

@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 
 HERE = Path(__file__).parent
-LAYERS = ("ingest_and_staging.sql", "intermediate.sql", "marts.sql")
+LAYERS = ("ingest_and_staging.sql", "intermediate.sql", "marts.sql", "snapshots.sql")
 DEALS = """
 CREATE TEMP TABLE raw_deals AS SELECT *, row_number() OVER () AS line FROM csv('deals')
 """
@@ -32,7 +32,7 @@ def build(
     *,
     verbose: bool = False,
 ) -> None:
-    """Build staging, intermediate and marts of `folder` in the DuckDB file `database`."""
+    """Build all layers of `folder` in the DuckDB file `database`."""
     inner, outer = pads(key)
     with duckdb.connect(str(database), config={"threads": 2}) as connection:
         connection.execute("SET TimeZone = 'UTC'")

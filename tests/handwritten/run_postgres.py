@@ -17,7 +17,7 @@ from psycopg2.extensions import connection as Session
 from tests.handwritten.run import LAYERS, pads
 
 HERE = Path(__file__).parent / "postgres"
-SCHEMAS = ("staging", "intermediate", "marts")
+SCHEMAS = ("staging", "intermediate", "marts", "snapshots")
 # The largest first.
 FILES = {
     "deal_changes": "deal_id change_time changed_field_key new_value",
@@ -99,7 +99,7 @@ def build(
     logged: bool = True,
     verbose: bool = False,
 ) -> None:
-    """Build staging, intermediate and marts of `folder` in the PostgreSQL database `url`.
+    """Build all layers of `folder` in the PostgreSQL database `url`.
 
     Not `logged`, the tables are made faster, and empty after a crash of the server.
     """

@@ -10,7 +10,7 @@ from ibis import Table
 from ibis.backends import BaseBackend
 
 from transforms.funnel import load_funnel
-from transforms.graph import load_models
+from transforms.graph import BEFORE, load_models
 from transforms.sources import SOURCES
 
 MODELS = load_models()
@@ -19,6 +19,7 @@ SETTINGS: dict[str, Any] = {
     "timezone": "UTC",
     "as_of": datetime(2024, 12, 31),
     "now": datetime(2025, 1, 1),
+    "forgotten": (),
 }
 RAW_SCHEMAS = {source.raw_name: source.raw_schema for source in SOURCES.values()}
 
@@ -66,10 +67,11 @@ def run(engine: BaseBackend) -> Run:
     """A model's rows, sorted, as tuples: `run("model", "column, column", table="…", setting=…)`.
 
     Tables that the test does not draw are what the models make of those that it draws, or empty if
-    that is nothing. The funnel is the committed one unless the test gives another.
+    that is nothing. The funnel is the committed one unless the test gives another. `before` is what
+    the run before left of the model.
     """
 
-    def run_model(name: str, columns: str, **given: Any) -> Rows:
+    def run_model(asked: str, columns: str, **given: Any) -> Rows:
         settings = SETTINGS | {key: value for key, value in given.items() if key in SETTINGS}
         tables: dict[str, Table] = {}
 
@@ -83,14 +85,19 @@ def run(engine: BaseBackend) -> Run:
             return tables[name]
 
         def made(name: str) -> Table:
-            return MODELS[name].expression({each: table(each) for each in upstream(name)}, settings)
+            read = {each: table(each) for each in upstream(name)}
+            if MODELS[name].remembers:
+                as_before = given.get(BEFORE, "") if name == asked else ""
+                read[BEFORE] = as_table(name, as_before, schema_of(name, settings))
+            return MODELS[name].expression(read, settings)
 
         def is_drawn(name: str) -> bool:
             return name in given or any(is_drawn(each) for each in upstream(name))
 
         wanted = [column.strip() for column in columns.split(",")]
-        rows = engine.to_pyarrow(made(name).select(wanted)).to_pylist()
-        assert not (stray := given.keys() - tables.keys() - SETTINGS.keys()), f"unused: {stray}"
+        rows = engine.to_pyarrow(made(asked).select(wanted)).to_pylist()
+        known = tables.keys() | SETTINGS.keys() | {BEFORE}
+        assert not (stray := given.keys() - known), f"unused: {stray}"
         return sorted((tuple(row.values()) for row in rows), key=lambda row: [str(v) for v in row])
 
     return run_model

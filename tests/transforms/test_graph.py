@@ -19,7 +19,7 @@ from ibis import Table
 
 import transforms
 from transforms.funnel import Funnel, load_funnel
-from transforms.graph import LAYERS, MODELS, GraphError, Model, in_order, load_models, model
+from transforms.graph import BEFORE, LAYERS, MODELS, GraphError, Model, in_order, load_models, model
 from transforms.sources import SOURCES
 
 SCHEMA = {"user_id": "int64"}
@@ -66,6 +66,19 @@ def test_parameters_name_the_tables_and_keyword_only_ones_the_settings(registry)
     model(schema=SCHEMA)(in_layer("marts", rep_new))
     assert registry["rep_new"].upstream == ("stg_users", "stg_deals")
     assert registry["rep_new"].settings == ("funnel", "timezone")
+
+
+def test_what_the_run_before_left_of_it_is_nothing_it_is_made_from(registry):
+    def dim_new(before: Table, stg_users: Table) -> Table:
+        """One row per user."""
+        return before.union(stg_users)
+
+    model(schema=SCHEMA)(in_layer("snapshots", dim_new))
+    made = registry["dim_new"]
+    assert (made.upstream, made.remembers) == (("stg_users",), True)
+    tables = {name: ibis.table(SCHEMA, name=name) for name in (BEFORE, "stg_users")}
+    assert made.expression(tables, {}).columns == ("user_id",)
+    assert not registry["stg_deals"].remembers
 
 
 def test_the_first_line_of_the_docstring_is_the_grain(registry):
@@ -224,6 +237,7 @@ SETTINGS = {
     "timezone": "Europe/Berlin",  # one that has to be converted to
     "as_of": datetime(2024, 12, 31),
     "now": datetime(2025, 1, 1),
+    "forgotten": (7,),
 }
 SCHEMAS = {source.raw_name: source.raw_schema for source in SOURCES.values()} | {
     name: made.columns(SETTINGS) for name, made in ALL.items()
@@ -234,6 +248,11 @@ UNBOUND = {name: ibis.table(schema, name=name) for name, schema in SCHEMAS.items
 @pytest.fixture(params=ALL, ids=str)
 def each(request: pytest.FixtureRequest) -> Model:
     return ALL[request.param]
+
+
+def read_by(each: Model) -> dict[str, Table]:
+    """What a model reads, unbound; what the run before left of it, too."""
+    return UNBOUND | {BEFORE: ibis.table(SCHEMAS[each.name], name="before")}
 
 
 def test_file_function_and_table_have_one_name(each):
@@ -247,8 +266,12 @@ def test_the_model_is_a_plain_function_of_its_module(each):
 
 
 def test_the_unbound_call_has_exactly_the_declared_schema(each):
-    tables = [UNBOUND[name] for name in each.upstream]
-    made = each.function(*tables, **{name: SETTINGS[name] for name in each.settings})
+    tables = read_by(each)
+    names = inspect.signature(each.function).parameters
+    made = each.function(
+        *(tables[name] for name in names if name in tables),
+        **{name: SETTINGS[name] for name in each.settings},
+    )
     assert dict(made.schema()) == dict(ibis.schema(SCHEMAS[each.name]))
 
 
@@ -284,12 +307,12 @@ def test_every_check_compiles_with_the_tables_it_needs(each, engine):
 
 
 def test_the_model_compiles(each, engine):
-    assert engine.compile(each.expression(UNBOUND, SETTINGS))
+    assert engine.compile(each.expression(read_by(each), SETTINGS))
 
 
 def test_the_model_and_its_checks_run_on_empty_tables(each, engine, draw):
     empty = {name: draw("", **schema) for name, schema in SCHEMAS.items()}
-    rows = each.expression(empty, SETTINGS)
+    rows = each.expression(empty | {BEFORE: empty[each.name]}, SETTINGS)
     assert engine.to_pyarrow(rows).column_names == list(SCHEMAS[each.name])
     for check in each.checks:
         broken = check.failing(empty[each.name], empty, SETTINGS)

@@ -101,11 +101,9 @@ def stg_deals(
             (is_lost, "lost"), (logged.first_won_at.notnull(), "won"), else_="open"
         )
     )
-    given = latest_row(raw_deals, "deal_id")
-    own_status = text.code(given.status)
-    given = given.mutate(own_status=ibis.ifelse(own_status.isin(STATUSES), own_status, None))
+    given = deals_table(raw_deals)
     both = given.outer_join(logged, "deal_id").mutate(
-        status=ibis.coalesce(given.own_status, logged.derived_status, "open")
+        status=ibis.coalesce(given.status, logged.derived_status, "open")
     )
     is_lost = both.status == "lost"
     return both.select(
@@ -125,7 +123,17 @@ def stg_deals(
         ),
         lost_reason_id=ibis.ifelse(is_lost, both.last_lost_reason_id, None),
         value=both.value,
-        currency=both.currency.strip().upper(),
+        currency=both.currency,
+    )
+
+
+def deals_table(raw_deals: Table) -> Table:
+    """One row per deal of the deals table, the last one read, with its codes normalised."""
+    given = latest_row(raw_deals, "deal_id")
+    status = text.code(given.status)
+    return given.mutate(
+        status=ibis.ifelse(status.isin(STATUSES), status, None),
+        currency=given.currency.strip().upper(),
     )
 
 

@@ -1,7 +1,7 @@
 """Publishing: one transaction, after which readers have the new run.
 
-Tables of `marts` and `quality` stay where they are: rows that changed are deleted and inserted,
-which no reader waits for, and which a reader sees all at once. Those of `staging` and
+Tables of `marts`, `snapshots` and `quality` stay where they are: rows that changed are deleted and
+inserted, which no reader waits for, and which a reader sees all at once. Those of `staging` and
 `intermediate` are large, and change places with the new ones; where a view or a reader stands in
 the way, their rows are replaced too.
 
@@ -25,7 +25,7 @@ from flows.warehouse.postgres.entries import forget_entries
 
 BUILDING = "_building_"
 # What readers use, and where its rows wait: where they cannot look.
-SHOWN_SCHEMAS = ("marts", "quality")
+SHOWN_SCHEMAS = ("marts", "snapshots", "quality")
 ASIDE = "staging"
 # For a table that readers use: shorter than a server waits before it breaks a deadlock (1 s), so
 # that it never chooses a reader for that.

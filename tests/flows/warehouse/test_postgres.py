@@ -123,7 +123,8 @@ def test_a_run_leaves_its_tables_and_nothing_else(url, query):
     publish(url, n=1)
     found = query(
         "SELECT schemaname || '.' || tablename FROM pg_tables"
-        " WHERE schemaname IN ('staging', 'intermediate', 'marts', 'quality') ORDER BY 1"
+        " WHERE schemaname IN ('staging', 'intermediate', 'marts', 'snapshots', 'quality')"
+        " ORDER BY 1"
     )
     assert found == ["marts.rep_a", "marts.rep_b", "quality.runs", "staging.stg_a"]
 

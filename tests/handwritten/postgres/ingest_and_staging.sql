@@ -334,8 +334,6 @@ SELECT deal_id, created_at, user_id, stage_id, status,
        CASE status WHEN 'lost' THEN lost_reason_id END AS lost_reason_id, value, currency
 FROM judged;
 
-DROP TABLE staging.deals;
-
 ANALYZE staging.stg_deals;
 
 SELECT set_config('handwritten.as_of', coalesce(

@@ -1,0 +1,85 @@
+"""What the deals table said, when it was something new."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+import ibis
+from ibis import Table
+
+from transforms.checks import accepted_values
+from transforms.graph import model
+from transforms.people import without
+from transforms.staging.stg_deals import STATUSES, deals_table
+
+SAID = ("status", "user_id", "owner_is_forgotten", "stage_id", "value", "currency")
+
+
+@model(
+    key=["deal_id", "observed_at"],
+    schema={
+        "deal_id": "int64",
+        "observed_at": "timestamp(6)",
+        "status": "string",
+        "user_id": "int64",
+        "owner_is_forgotten": "boolean",
+        "stage_id": "int64",
+        "value": "float64",
+        "currency": "string",
+    },
+    checks=[accepted_values("status", STATUSES)],
+    refresh_by="deal_id",
+    moves=lambda observations: observations.deal_id.isnull(),  # none: what was seen was seen
+)
+def deal_observations(
+    before: Table,
+    raw_deals: Table,
+    stg_deal_changes: Table,
+    *,
+    as_of: datetime,
+    forgotten: Collection[int],
+) -> Table:
+    """One row per deal and time at which the deals table of an export said something new of it.
+
+    It is new if the table says something else than before, or says it after the log changed.
+
+    Columns:
+        deal_id: the deal
+        observed_at: `as_of` of the run that read it, UTC
+        status: won, lost or open; null where the table said none of these
+        user_id: owner; null where the table said none, or one who is forgotten
+        owner_is_forgotten: the owner is somebody of whom nothing is kept
+        stage_id: stage; null where the table said none
+        value: amount in `currency`
+        currency: ISO code
+    """
+    seen = without(forgotten, before)
+    until_now = seen.filter(seen.observed_at <= ibis.literal(as_of, "timestamp(6)"))
+    from_last = ibis.row_number().over(
+        group_by=until_now.deal_id, order_by=until_now.observed_at.desc()
+    )
+    ranked = until_now.mutate(from_last=from_last)
+    last = ranked.filter(ranked.from_last == 0).drop("from_last")
+    logged = stg_deal_changes.group_by("deal_id").agg(
+        last_logged_at=stg_deal_changes.changed_at.max()
+    )
+    given = deals_table(raw_deals)
+    said = given.select(
+        "deal_id",
+        "status",
+        "user_id",
+        "stage_id",
+        "value",
+        "currency",
+        observed_at=ibis.literal(as_of, "timestamp(6)"),
+        owner_is_forgotten=given.user_id_is_forgotten.fill_null(False),
+    ).select(before.columns)
+    both = (
+        said.left_join(last, "deal_id", rname="last_{name}")
+        .left_join(logged, "deal_id")
+        .drop("deal_id_right")
+    )
+    is_new = both.last_observed_at.isnull() | (both.last_logged_at > both.last_observed_at)
+    for column in SAID:
+        is_new |= ~both[column].identical_to(both[f"last_{column}"])
+    new = both.filter(is_new.fill_null(False)).select(before.columns)
+    return seen.anti_join(new, ["deal_id", "observed_at"]).union(new)
