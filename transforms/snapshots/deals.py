@@ -1,10 +1,11 @@
 """The history of deals."""
 
-from collections.abc import Collection, Sequence
-from functools import reduce
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
 import ibis
 from ibis import Deferred, Table, _
+from ibis.expr.types import IntegerValue, Value
 
 from transforms.checks import accepted_values, not_null, references, rule
 from transforms.graph import model
@@ -14,9 +15,15 @@ from transforms.timeline import changes_to_ids
 
 TRACKED = ("status", "user_id", "stage_id", "value", "currency")
 
-MOMENT = ("deal_id", "at")
-# What can be said of a deal at a moment. A stage that a table says does not open a lost deal again.
-SAYS = ("status", "owner", "stage", "logged_stage", "win", "loss", "amount")
+EPOCH = datetime(1970, 1, 1)
+# Of what is said of the same moment, that from the greater place counts.
+EARLIER_RUN, LOG, DEALS_TABLE = range(3)
+PLACES = 4
+# What the status follows from. Of the same moment and place, the greater counts.
+LOSS, ENTRY, OPEN, LOST, WON = range(5)
+VERDICTS = 8
+STATUS = {OPEN: "open", LOST: "lost", WON: "won"}
+SAYS = ("is_win", "says_owner", "says_stage", "says_amount")
 
 
 @ibis.udf.scalar.builtin
@@ -78,67 +85,83 @@ def deals(
         currency: ISO code
         row_hash: MD5 of the five columns before, as text: equal if they are
     """
-    won_stages = stg_stages.semi_join(stg_funnel_steps.filter("is_won"), "funnel_step")
-    won = stg_deal_stage_changes.semi_join(won_stages, "stage_id")
-    stages = stg_deal_stage_changes.filter(
-        _.next_entered_at.isnull() | (_.entered_at < _.next_entered_at)
-    ).select("deal_id", "stage_id", at="entered_at")
-    owners = _owners(stg_deal_changes)
-    closed = stg_deals.filter(_.closed_at.notnull()).select("deal_id", "status", at="closed_at")
     log = stg_deal_changes.group_by("deal_id").agg(
         at=_.changed_at.min(), is_whole=(_.changed_field_key == "add_time").any()
     )
-    logged = ibis.union(
-        _points(stg_deals.filter(_.created_at.notnull()).select("deal_id", at="created_at")),
-        _points(log.semi_join(stg_deals.filter(_.created_at.isnull()), "deal_id")),
-        _points(closed, status=True),
-        _points(owners, owner=True),
-        _points(stages, stage=True, logged_stage=True),
-        _points(won.select("deal_id", at="entered_at"), win=True),
-        _points(int_deal_losses.select("deal_id", at="lost_at"), loss=True),
-    )
-    seen = deal_observations.select(
-        *("deal_id", *TRACKED),
-        at="observed_at",
-        says_owner=_.user_id.notnull() | _.owner_is_forgotten,
-        says_stage=_.stage_id.notnull(),
-        says_status=_.status.notnull(),
-    )
+    created = stg_deals.filter(_.created_at.notnull()).mutate(at="created_at")
+    closed = stg_deals.filter(_.closed_at.notnull()).mutate(at="closed_at")
+    losses = int_deal_losses.mutate(at="lost_at")
+    won_stages = stg_stages.semi_join(stg_funnel_steps.filter("is_won"), "funnel_step")
+    entries = stg_deal_stage_changes.mutate(at="entered_at")
+    stages = entries.filter(_.next_entered_at.isnull() | (_["at"] < _.next_entered_at))
+    owners = _owners(stg_deal_changes)
+    seen = deal_observations.mutate(at="observed_at")
     kept = _before_the_log(without(forgotten, before), log)
-    said = [
-        logged,
-        _points(seen, status=_.says_status, owner=_.says_owner, stage=_.says_stage, amount=True),
-        _points(kept, status=True, owner=True, stage=True, win=_.status == "won", amount=True),
-    ]
-    # Of what is said at the same moment, the last one named here counts.
-    states = _last_said(ibis.union(*said))
-    states = _joined(states, "owner", ["user_id"], kept, owners, seen.filter("says_owner"))
-    states = _joined(states, "stage", ["stage_id"], kept, stages, seen.filter("says_stage"))
-    states = _joined(states, "status", ["status"], kept, closed, seen.filter("says_status"))
-    states = _joined(states, "amount", ["value", "currency"], kept, seen)
-    by_log = ibis.cases(
-        (_.last_loss_at > _.last_logged_stage_at, "lost"),
-        (_.last_loss_at.notnull() & _.last_logged_stage_at.isnull(), "lost"),
-        (_.last_win_at.notnull(), "won"),
-        else_="open",
+    says_owner = _.user_id.notnull() | _.owner_is_forgotten
+    says_stage = _.stage_id.notnull()
+    points = ibis.union(
+        _points(log.anti_join(created, "deal_id"), LOG),
+        _points(created, LOG),
+        _points(closed, LOG, _said(closed)),
+        _points(losses, LOG, LOSS),
+        _points(entries.semi_join(won_stages, "stage_id"), LOG, is_win=True),
+        _points(stages, LOG, ENTRY, says_stage=True),
+        _points(owners, LOG, says_owner=True),
+        _points(
+            seen,
+            DEALS_TABLE,
+            _said(seen),
+            says_owner=says_owner,
+            says_stage=says_stage,
+            says_amount=True,
+        ),
+        _points(
+            kept,
+            EARLIER_RUN,
+            _said(kept),
+            is_win=_.status == "won",
+            says_owner=True,
+            says_stage=True,
+            says_amount=True,
+        ),
     )
-    last_logged_at = ibis.greatest(_.last_logged_stage_at, _.last_loss_at)
-    is_outdone = (last_logged_at > _.last_status_at).fill_null(False)
-    return _spans(
-        states.mutate(status=ibis.ifelse(is_outdone, by_log, ibis.coalesce(_.status, by_log)))
-    )
+    said = {LOG: stages, DEALS_TABLE: seen, EARLIER_RUN: kept}
+    states = _last_said(points)
+    states = _joined(states, "stage_at", ["stage_id"], said)
+    states = _joined(states, "owner_at", ["user_id"], said | {LOG: owners})
+    del said[LOG]
+    return _spans(_joined(states, "amount_at", ["value", "currency"], said))
 
 
 def _owners(changes: Table) -> Table:
     """One row per deal and moment at which its owner changed: the last of the moment, or nobody."""
     owners = changes_to_ids(changes, "user_id", "user_id", or_none=True)
     to_nobody = owners.user_id.isnull().any()
-    return owners.group_by(MOMENT).agg(user_id=ibis.ifelse(to_nobody, None, owners.user_id.max()))
+    last = ibis.ifelse(to_nobody, None, owners.user_id.max())
+    return owners.group_by("deal_id", "at").agg(user_id=last)
 
 
-def _points(rows: Table, **says: Deferred | bool) -> Table:
-    """One row per row with `deal_id` and `at`: which of SAYS is said there."""
-    return rows.select(*MOMENT, **{what: says.get(what, False) for what in SAYS})
+def _moment(rows: Table, place: int) -> IntegerValue:
+    """A number that orders what is said: by `at`, then by the place that says it."""
+    return rows["at"].delta(EPOCH, unit="microsecond") * PLACES + place
+
+
+def _said(rows: Table) -> IntegerValue:
+    """The verdict that a status is."""
+    return rows.status.cases(*((name, verdict) for verdict, name in STATUS.items()))
+
+
+def _points(
+    rows: Table, place: int, verdict: IntegerValue | int | None = None, **says: Deferred | bool
+) -> Table:
+    """One row per row with `deal_id` and `at`: what it says of the deal at that moment."""
+    return rows.select(
+        "deal_id",
+        "at",
+        moment=_moment(rows, place),
+        verdict=ibis.literal(verdict, "int8") if not isinstance(verdict, Value) else verdict,
+        **{what: says.get(what, False) for what in SAYS},
+    ).cast({"verdict": "int8"})
 
 
 def _before_the_log(before: Table, log: Table) -> Table:
@@ -149,25 +172,43 @@ def _before_the_log(before: Table, log: Table) -> Table:
 
 
 def _last_said(points: Table) -> Table:
-    """One row per deal and moment: when each of SAYS was said last, that moment included."""
+    """One row per deal and moment: its status, and at which moments the rest was said last."""
     until_now = ibis.range_window(following=0, group_by="deal_id", order_by="at")
-    last = {
-        f"last_{what}_at": ibis.ifelse(_[what], _["at"], None).max().over(until_now)
-        for what in SAYS
-    }
-    next_at = _["at"].lead().over(group_by="deal_id", order_by="at")
-    seen = points.mutate(**last, next_at=next_at)
-    is_last_of_moment = seen.next_at.isnull() | (seen["at"] < seen.next_at)
-    return seen.filter(is_last_of_moment).select(*MOMENT, *last)
+
+    def last(says: str) -> IntegerValue:
+        return ibis.ifelse(points[says], points.moment, None).max().over(until_now)
+
+    verdict = (points.moment * VERDICTS + points.verdict).max().over(until_now) % VERDICTS
+    told = points.select(
+        "deal_id",
+        "at",
+        owner_at=last("says_owner"),
+        stage_at=last("says_stage"),
+        amount_at=last("says_amount"),
+        verdict=verdict,
+        was_won=points.is_win.any().over(until_now),
+        next_at=points["at"].lead().over(group_by=points.deal_id, order_by=points["at"]),
+    )
+    status = ibis.cases(
+        (_.verdict.isin((LOSS, LOST)), LOST),
+        ((_.verdict == WON) | ((_.verdict == ENTRY) & _.was_won), WON),
+        else_=OPEN,
+    )
+    is_last_of_moment = told.next_at.isnull() | (told["at"] < told.next_at)
+    return told.filter(is_last_of_moment).select(
+        "deal_id", "at", "owner_at", "stage_at", "amount_at", status=status
+    )
 
 
-def _joined(states: Table, what: str, columns: Sequence[str], *said: Table) -> Table:
-    """With columns as they were said last; of two at the same moment, the last one given counts."""
-    last_at = f"last_{what}_at"
-    alike = [rows.select(*MOMENT, *columns) for rows in said]
-    found = reduce(lambda some, more: some.anti_join(more, MOMENT).union(more), alike)
-    found = found.rename({last_at: "at"})
-    return states.left_join(found, ["deal_id", last_at]).drop("deal_id_right", f"{last_at}_right")
+def _joined(states: Table, at: str, columns: Sequence[str], said: Mapping[int, Table]) -> Table:
+    """With the columns as they were said at the moment that is named so."""
+    rows = ibis.union(
+        *(
+            table.select("deal_id", *columns, **{at: _moment(table, place)})
+            for place, table in said.items()
+        )
+    )
+    return states.left_join(rows, ["deal_id", at]).drop("deal_id_right", f"{at}_right")
 
 
 def _spans(states: Table) -> Table:
@@ -180,7 +221,8 @@ def _spans(states: Table) -> Table:
     is_changed = compared.at_before.isnull()
     for name in TRACKED:
         is_changed |= ~compared[name].identical_to(compared[f"{name}_before"])
-    changed = compared.filter(is_changed)
+    named = compared.status.cases(*STATUS.items())
+    changed = compared.filter(is_changed).mutate(status=named)
     texts = {name: changed[name].cast("string") for name in TRACKED}
     texts["value"] = texts["value"].re_replace(r"\.0$", "")  # as only some engines write it
     text = ibis.literal("|").join([said.fill_null("") for said in texts.values()])
