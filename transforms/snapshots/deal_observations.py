@@ -63,13 +63,7 @@ def deal_observations(
         last_logged_at=stg_deal_changes.changed_at.max()
     )
     given = deals_table(raw_deals)
-    said = given.select(
-        "deal_id",
-        "status",
-        "user_id",
-        "stage_id",
-        "value",
-        "currency",
+    said = given.mutate(
         observed_at=ibis.literal(as_of, "timestamp(6)"),
         owner_is_forgotten=given.user_id_is_forgotten.fill_null(False),
     ).select(before.columns)

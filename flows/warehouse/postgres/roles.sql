@@ -2,8 +2,8 @@
 -- superuser:  psql -d DATABASE -f flows/warehouse/postgres/roles.sql
 --
 -- funnel_writer runs the flow and owns what it makes; give it a password with \password.
--- funnel_reader reads marts, snapshots and quality, nothing else; the default privileges cover tables that are
--- made later. People and programs get it with  GRANT funnel_reader TO anna;
+-- funnel_reader reads marts, snapshots and quality, nothing else; the default privileges cover
+-- tables that are made later. People and programs get it with  GRANT funnel_reader TO anna;
 
 CREATE ROLE funnel_writer LOGIN;
 CREATE ROLE funnel_reader;
