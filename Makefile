@@ -8,8 +8,9 @@ BIN := .venv/bin
 run: .venv/run
 	$(BIN)/python -m flows.main
 
+# Each process has a PostgreSQL and a Prefect server of its own, and whole files of tests.
 test: .venv/dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check: .venv/dev
 	$(BIN)/ruff check .

@@ -240,4 +240,5 @@ def test_jupyter_reads_the_warehouse_and_cannot_write(started):
 
 def test_the_services_stop_when_they_are_told(started):
     """Last of all: a worker and a server that hang would be killed after their time."""
-    assert set(started.scratch.stop().values()) <= {0, -15, 143}
+    codes = started.scratch.stop()
+    assert set(codes.values()) <= {0, -15, 143}, codes

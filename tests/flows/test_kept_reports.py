@@ -9,6 +9,9 @@ import pytest
 
 from tests.flows.test_rotation import KILLED_WHEN_PUBLISHED
 
+# What is about files only, on one engine.
+about_files = pytest.mark.parametrize("place", ["duckdb"], indirect=True)
+
 
 def links(place) -> list[str]:
     """Where the rows of the page lead, newest first."""
@@ -48,6 +51,7 @@ def test_the_id_of_the_run_is_in_no_report(sandbox, export):
     assert json.loads(done.stdout)["run_id"].encode() not in kept.read_bytes()
 
 
+@about_files
 def test_the_oldest_go_and_files_of_others_stay(place, export):
     source = export()
     ids = [run(place, source, keep_reports=2) for _ in range(3)]
@@ -65,6 +69,7 @@ def test_the_oldest_go_and_files_of_others_stay(place, export):
     assert all(file.read_text() == "mine" for file in notes)
 
 
+@about_files
 def test_none_is_kept_if_none_is_wanted(place, export):
     source = export()
     run(place, source)
@@ -82,6 +87,7 @@ def test_a_report_that_is_gone_is_listed_without_a_link(sandbox, place_at, expor
     assert (len(links(place)), rows(place)) == (1, 2)
 
 
+@about_files
 def test_a_run_that_is_not_published_is_not_listed_and_keeps_nothing(place, export):
     source = export()
     done = place.sandbox.run_with_a_broken_rule("--warehouse", place.url, "--source", source)
@@ -108,6 +114,7 @@ def test_no_kept_report_shows_people_as_they_were(place, export, action):
     assert (links(place), rows(place)) == ([kept.name], 2)
 
 
+@about_files
 def test_what_a_killed_run_could_not_delete_the_next_one_does(place, export):
     source = export()
     run(place, source)

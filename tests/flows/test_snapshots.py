@@ -16,7 +16,7 @@ from flows.run import Run
 from tests.flows.batches import LOOKUPS, Batch
 from tests.stored import opened
 
-HISTORIES = int(os.environ.get("FUNNEL_TEST_HISTORIES", "2"))
+HISTORIES = int(os.environ.get("FUNNEL_TEST_HISTORIES", "1"))
 
 # Spans that are no history: a gap or overlap, two that are current, one that says nothing new.
 WRONG = """
