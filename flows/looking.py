@@ -1,11 +1,15 @@
-"""What only looks: `config` and `doctor` print what they find on stdout, and change nothing."""
+"""What only looks: `config`, `doctor` and `--known-at` say what they find, and run nothing."""
 
 import json
+import os
 from dataclasses import asdict
 
 import click
 
 from flows.errors import SalesFunnelError
+from flows.secret_blocks import with_secrets
+from flows.settings import load_settings
+from flows.unforeseen import told_in_short
 from flows.warehouse.folder import printable
 
 
@@ -33,6 +37,25 @@ def show_findings(quiet: bool, as_json: bool, **given: str | None) -> int:
     elif told := in_words([each for each in found if not quiet or each.status == "problem"]):
         click.echo(_printable(told))
     return int(status == "problem")
+
+
+def show_known_at(quiet: bool, as_json: bool, known_at: str, **given: str | None) -> int:
+    """Write the page about the funnel as it was known, and say so; gives the exit code."""
+    from flows.look_back import in_words, look_back, moment_of
+
+    os.umask(0o077)
+    try:
+        with told_in_short("--known-at"):
+            settings = with_secrets(load_settings(**given))
+            found = look_back(settings, moment_of(known_at))
+    except SalesFunnelError as error:
+        click.echo(_printable(f"Error: {error}"), err=True)
+        return error.exit_code
+    if as_json:
+        click.echo(json.dumps(found, default=str))
+    elif not quiet:
+        click.echo(_printable(in_words(found)))
+    return 0
 
 
 def _printable(text: str) -> str:

@@ -32,7 +32,7 @@ try:
     from flows.export_folder import check_folder
     from flows.folders import check_no_folder
     from flows.holding import hold
-    from flows.looking import show_config, show_findings
+    from flows.looking import show_config, show_findings, show_known_at
     from flows.masking_key import check_can_rotate
     from flows.people import LARGEST_ID, forget
     from flows.report_process import prepare
@@ -116,6 +116,12 @@ Exit codes: 0 done (there can be warnings), 1 failed or stopped by a check, 2 us
 @click.option(
     "--dry-run", is_flag=True, help="Look at the source, say what would be done, write nothing."
 )
+@click.option(
+    "--known-at",
+    metavar="TS",
+    help="Run nothing; write a page, beside the report, with the funnel as readers knew it then"
+    " (UTC), and why it is another now.",
+)
 @click.option("--quiet", is_flag=True, help="Say nothing but errors.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON on stdout.")
 def command(
@@ -125,6 +131,7 @@ def command(
     as_json: bool,
     dry_run: bool,
     full_refresh: bool,
+    known_at: str | None,
     **given: Any,
 ) -> None:
     """See EXAMPLE, which is the help text."""
@@ -132,6 +139,10 @@ def command(
         raise click.UsageError("forget and --user-id N go together.")
     if action and dry_run:
         raise click.UsageError(f"{action} does not go with --dry-run.")
+    if known_at is not None and (action or dry_run or full_refresh):
+        raise click.UsageError("--known-at runs nothing: it goes with places only.")
+    if known_at is not None:
+        sys.exit(show_known_at(quiet, as_json, known_at, **given))
     if action == "config":
         sys.exit(show_config(as_json, **given))
     if action == "doctor":

@@ -69,10 +69,10 @@ def old_rows_are_kept(url: str) -> Iterator[None]:
 
 
 @contextmanager
-def opened(url: str) -> Iterator[Any]:
+def opened(url: str, *, read_only: bool = True) -> Iterator[Any]:
     """Asks queries of a warehouse: a function that gives their rows."""
     if url.startswith("duckdb"):
-        with duckdb.connect(url.partition("://")[2], read_only=True) as connection:
+        with duckdb.connect(url.partition("://")[2], read_only=read_only) as connection:
             yield lambda statement: connection.execute(statement).fetchall()
         return
     with closing(psycopg2.connect(url)) as session, session.cursor() as cursor:

@@ -183,8 +183,10 @@ def _check_refresh(made: Model) -> None:
     """Rows that are left as they are must not depend on what a run was told."""
     if made.refresh_by is None:
         return
-    # Of another funnel, and after other users are forgotten, all is made anew.
-    others = sorted({*made.settings} - {"funnel", "as_of", "forgotten"})
+    # Of another funnel, and after other users are forgotten, all is made anew; and what is dated by
+    # the run that saw it stays as it was dated.
+    known = {"funnel", "as_of", "forgotten", *(("now",) if made.remembers else ())}
+    others = sorted({*made.settings} - known)
     if others:
         raise GraphError(f"{made.name}: takes {', '.join(others)}, and is refreshed by a column")
     if ("as_of" in made.settings) != (made.moves is not None):

@@ -1,5 +1,7 @@
 """A warehouse for those who only look at the results of runs."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import ibis
@@ -28,6 +30,21 @@ def open_to_look(url: str) -> SQLBackend:
         backend.disconnect()
         raise InputError(f"{shown(url)}: no results are there that you may read; {WHAT_TO_DO}")
     return backend
+
+
+@contextmanager
+def looking_at_one_run(url: str) -> Iterator[SQLBackend]:
+    """The same for a while, in which everything is read as one run left it.
+
+    Raises:
+        SalesFunnelError: as `open_to_look`.
+    """
+    backend = open_to_look(url)
+    try:
+        backend.raw_sql("BEGIN TRANSACTION")
+        yield backend
+    finally:
+        backend.disconnect()
 
 
 WHAT_TO_DO = "run `python -m flows.main` into it first, or name another warehouse"

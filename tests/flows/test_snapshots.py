@@ -135,7 +135,7 @@ def test_a_full_refresh_keeps_the_history(new_warehouse, tell, incremental):
 
 def test_the_questions_of_the_history_page_are_answered(new_warehouse, tell):
     page = (Path(flows.__file__).parents[1] / "docs/history.md").read_text()
-    *_, standing, back = re.findall(r"^-- .+\n([^;]+);", page, flags=re.MULTILINE)
+    *_, standing, back, taken_back = re.findall(r"^-- .+\n([^;]+);", page, flags=re.MULTILINE)
     url = new_warehouse()
     changes = [
         (7, "2026-06-02 08:00:00", "stage_id", "2"),
@@ -146,3 +146,6 @@ def test_the_questions_of_the_history_page_are_answered(new_warehouse, tell):
     told(tell, url, [{"deal_changes": changes}])
     assert answer(url, standing) == [(2, 1)]
     assert answer(url, back) == [(7, datetime(2026, 7, 2, 8), datetime(2026, 7, 3, 8))]
+    assert answer(url, taken_back) == []
+    told(tell, url, [{"deal_changes": changes[1:]}])
+    assert [row[:2] for row in answer(url, taken_back)] == [(7, "2")]

@@ -59,3 +59,7 @@ WITH events AS (
 SELECT deal_id, status, user_id, stage_id, value, currency, row_hash, since AS valid_from,
        lead(since) OVER (PARTITION BY deal_id ORDER BY since) AS valid_to, valid_to IS NULL AS is_current
 FROM changed;
+
+CREATE TABLE snapshots.deal_funnel_entries AS
+SELECT DISTINCT deal_id, funnel_step, entered_at, now()::TIMESTAMP AS known_from, NULL::TIMESTAMP AS known_to
+FROM intermediate.int_deal_funnel_entries;

@@ -100,6 +100,18 @@ def test_rows_that_are_left_as_they_are_depend_on_nothing_a_run_is_told(registry
         model(schema=SCHEMA, refresh_by="deal_id")(in_layer("intermediate", int_new))
 
 
+def test_only_rows_that_are_dated_by_the_run_that_saw_them_can_take_its_time(registry):
+    def dim_new(stg_deals: Table, *, now: datetime) -> Table:
+        """One row per deal."""
+
+    def dim_other(before: Table, stg_deals: Table, *, now: datetime) -> Table:
+        """One row per deal."""
+
+    with pytest.raises(GraphError, match=r"^dim_new: takes now, and is refreshed by"):
+        model(schema=SCHEMA, refresh_by="deal_id")(in_layer("snapshots", dim_new))
+    model(schema=SCHEMA, refresh_by="deal_id")(in_layer("snapshots", dim_other))
+
+
 def test_a_model_that_is_refreshed_by_a_column_says_what_moves_with_as_of(registry):
     def int_new(stg_deals: Table, *, as_of: datetime) -> Table:
         """One row per deal."""

@@ -111,8 +111,15 @@ def connect_ibis(url: str) -> Iterator[Backend]:
 
 
 def connect_to_read(url: str) -> Backend:
-    """A session for somebody who reads the results: the server lets it change nothing."""
-    options = ["-c default_transaction_read_only=on", "-c jit=off"]
+    """A session for somebody who reads the results: the server lets it change nothing.
+
+    What is read in a transaction is read as it was when that began.
+    """
+    options = [
+        "-c default_transaction_read_only=on",
+        r"-c default_transaction_isolation=repeatable\ read",
+        "-c jit=off",
+    ]
     return ibis.postgres.from_connection(_opened(psycopg.connect, url, options, autocommit=True))
 
 

@@ -74,3 +74,7 @@ FROM (
 ) spans;
 
 DROP TABLE staging.events;
+
+CREATE TABLE snapshots.deal_funnel_entries AS
+SELECT DISTINCT deal_id, funnel_step, entered_at, now()::timestamp AS known_from, NULL::timestamp AS known_to
+FROM intermediate.int_deal_funnel_entries;

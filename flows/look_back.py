@@ -1,0 +1,139 @@
+"""The funnel as it was known at an earlier time, against what is known now: `--known-at`."""
+
+import pickle
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ibis import Table
+from ibis.backends.sql import SQLBackend
+from pydantic import TypeAdapter, ValidationError
+from transforms.known_at import REASONS, known_at, monthly_then_and_now, restatements
+from transforms.staging.stg_funnel_steps import stg_funnel_steps
+
+from flows.errors import InputError, RunFailedError
+from flows.folders import check_no_folder
+from flows.report import beside, put_in_place, write
+from flows.run import read_funnel
+from flows.setting_forms import Moment
+from flows.settings import Settings
+from flows.warehouse.address import shown
+from flows.warehouse.looking import looking_at_one_run
+from flows.warehouse.rows import read, read_scalar
+
+HISTORY = "deal_funnel_entries"
+
+
+def moment_of(given: str) -> datetime:
+    """A moment as it is written, in UTC.
+
+    Raises:
+        InputError: it is no moment.
+    """
+    try:
+        return TypeAdapter(datetime).validate_python(TypeAdapter(Moment).validate_python(given))
+    except ValidationError as error:
+        said = error.errors(include_input=False, include_url=False)[0]["msg"]
+        raise InputError(f"--known-at: {said.removeprefix('Value error, ')}") from None
+
+
+def look_back(settings: Settings, moment: datetime) -> dict[str, Any]:
+    """Find out what readers were shown at a moment (UTC), and why it is something else now.
+
+    Writes a page about it beside the report, and nothing else.
+
+    Returns:
+        status, known_at, warehouse, and page; `then` and `now`: the runs that readers saw, each
+        with run_id, started_at, finished_at and as_of; `funnel` and `restatements`: the rows of
+        `transforms.known_at.monthly_then_and_now` and `restatements`.
+
+    Raises:
+        InputError: no run was published by then, or what was known is not kept so far back.
+    """
+    name = settings.report.stem + f"_known_at_{moment:%Y%m%dT%H%M%SZ}.html"
+    file = settings.report.with_name(name)
+    check_no_folder(file)
+    with looking_at_one_run(settings.warehouse_with_password) as backend:
+        then, now = _runs(backend, moment, shown(settings.warehouse))
+        entries = backend.table(HISTORY, database="snapshots")
+        known_then, known_now = known_at(entries, then["started_at"]), known_at(entries)
+        steps, zone = stg_funnel_steps(funnel=read_funnel()), settings.timezone
+        monthly = monthly_then_and_now(known_then, known_now, steps, zone)
+        changes = restatements(known_then, known_now, then["as_of"], zone)
+        found = {
+            "status": "looked back",
+            "known_at": moment,
+            "warehouse": shown(settings.warehouse),
+            "timezone": zone,
+            "then": then,
+            "now": now,
+            "funnel": _rows(monthly, "month", "step_order", "funnel_step"),
+            "restatements": _rows(changes, "month", "funnel_step", "reason"),
+            "reasons": REASONS,
+        }
+    with beside(file, shown(settings.warehouse)) as page:
+        write(page, _drawn(found), file)
+        put_in_place(page, file)
+    return found | {"page": str(file)}
+
+
+def _runs(backend: SQLBackend, moment: datetime, name: str) -> tuple[dict[str, Any], ...]:
+    """The run that readers saw at the moment, and the one that they see now."""
+    runs = backend.table("runs", database="quality")
+    published = runs.filter(runs.status == "published")
+    columns = ("run_id", "started_at", "finished_at", "as_of")
+    newest = published.order_by(published.finished_at.desc()).limit(1).select(columns)
+    by_then = published.filter(published.finished_at <= moment)
+    newest_then = by_then.order_by(by_then.finished_at.desc()).limit(1).select(columns)
+    [now], then = read(newest).to_pylist(), read(newest_then).to_pylist()
+    if not then:
+        first = read_scalar(published.finished_at.min())
+        raise InputError(
+            f"--known-at: nothing was known then: the first run that was published into {name}"
+            f" ended at {first:%Y-%m-%d %H:%M:%S} UTC"
+        )
+    is_kept = HISTORY in backend.list_tables(database="snapshots")
+    since = is_kept and read_scalar(backend.table(HISTORY, database="snapshots").known_from.min())
+    if not since or since > then[0]["started_at"]:
+        begun = f"since {since:%Y-%m-%d %H:%M:%S} UTC" if since else "from the next run on"
+        raise InputError(f"--known-at: what was known is kept {begun} in {name}")
+    return then[0], now
+
+
+def _rows(table: Table, *order: str) -> list[dict[str, Any]]:
+    return read(table.order_by(order)).to_pylist()
+
+
+def _drawn(found: dict[str, Any]) -> bytes:
+    """The page, which a process of reports draws."""
+    drawing = subprocess.run(
+        [sys.executable, "-m", "reports.known_at"],
+        cwd=Path(__file__).parent.parent,
+        input=pickle.dumps(found),
+        capture_output=True,
+        check=False,
+    )
+    if drawing.returncode:
+        raise RunFailedError("the page could not be drawn")
+    return drawing.stdout
+
+
+def in_words(found: dict[str, Any]) -> str:
+    """What came of it, for people."""
+    then, now = found["then"], found["now"]
+    others = [row for row in found["funnel"] if row["deals_then"] != row["deals_now"]]
+    lines = [
+        f"Then: the run of {_minute(then['started_at'])}, data as of {_minute(then['as_of'])}.",
+        f"Now: the run of {_minute(now['started_at'])}, data as of {_minute(now['as_of'])}.",
+        f"{len(others)} of {len(found['funnel'])} figures are others now.",
+    ]
+    for reason in dict.fromkeys(row["reason"] for row in found["restatements"]):
+        of_it = [row for row in found["restatements"] if row["reason"] == reason]
+        lines.append(f"  {reason:<18} {sum(abs(row['deals_change']) for row in of_it):,} entries")
+    return "\n".join([*lines, f"Page: {found['page']}"])
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}"

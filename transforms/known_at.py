@@ -1,0 +1,137 @@
+"""The funnel as it was known at an earlier time, and why other deals count now."""
+
+from datetime import datetime
+
+import ibis
+from ibis import Table, _
+
+from transforms.marts.rep_sales_funnel_monthly import entries_by_month
+from transforms.times import every_month
+
+COUNTED = ("month", "funnel_step", "deal_id")
+# Why a deal counts in a month and step now and did not then, or the other way round.
+REASONS = {
+    "happened_since": "entered the step after the data of then ended",
+    "other_month": "entered the step in another month, by what is known at the other time",
+    "other_step": "entered another step in that month, by what is known at the other time",
+    "deal_was_unknown": "nothing was known of the deal then",
+    "told_later": "the deal was known then, but not that it entered the step",
+    "deal_is_gone": "nothing is known of the deal now",
+    "taken_back": "the deal is known now, but not that it entered the step",
+}
+
+
+def known_at(deal_funnel_entries: Table, moment: datetime | None = None) -> Table:
+    """The entries into the steps of the funnel that were known at a moment, or are now.
+
+    Args:
+        deal_funnel_entries: `snapshots.deal_funnel_entries`.
+        moment: start of a run, UTC: what that was told is known from then on.
+    """
+    spans = deal_funnel_entries
+    if moment is None:
+        return spans.filter(spans.known_to.isnull())
+    at = ibis.literal(moment, "timestamp(6)")
+    return spans.filter(spans.known_from <= at, spans.known_to.isnull() | (spans.known_to > at))
+
+
+def monthly_then_and_now(then: Table, now: Table, steps: Table, timezone: str) -> Table:
+    """One row per month and step: the deals that entered it, as was known then and is known now.
+
+    Args:
+        then: the entries that were known then, see `known_at`.
+        now: those that are known now.
+        steps: `stg_funnel_steps`. A step that it does not have any more has a row in months in
+            which deals entered it, without a name.
+        timezone: in which months are cut.
+
+    Columns:
+        month: first day of the month
+        step_order: place in the funnel; null for a step that it does not have any more
+        funnel_step: number of the step, as text
+        kpi_name: its name
+        deals_then: distinct deals that entered the step in that month, as was known then
+        deals_now: the same, as is known now
+    """
+    counted = ibis.union(
+        entries_by_month(then, timezone).mutate(is_then=True),
+        entries_by_month(now, timezone).mutate(is_then=False),
+    )
+    deals = counted.group_by("month", "funnel_step").agg(
+        deals_then=counted.count(where=counted.is_then),
+        deals_now=counted.count(where=~counted.is_then),
+    )
+    of_the_funnel = every_month(deals).cross_join(steps.select("funnel_step"))
+    counted_in = deals.select("month", "funnel_step")
+    places = of_the_funnel.cast(counted_in.schema()).union(counted_in, distinct=True)
+    return (
+        places.left_join(steps, "funnel_step")
+        .left_join(deals, ["month", "funnel_step"])
+        .select(
+            "month",
+            "step_order",
+            "funnel_step",
+            "kpi_name",
+            deals_then=_.deals_then.fill_null(0),
+            deals_now=_.deals_now.fill_null(0),
+        )
+    )
+
+
+def restatements(then: Table, now: Table, as_of: datetime, timezone: str) -> Table:
+    """One row per month, step and reason for which a deal counts now but did not then, or reverse.
+
+    Args:
+        then: the entries that were known then, see `known_at`.
+        now: those that are known now.
+        as_of: where the data of then ended, UTC.
+        timezone: in which months are cut.
+
+    Columns:
+        month: first day of the month
+        funnel_step: number of the step, as text
+        reason: one of REASONS
+        deals_change: deals that count now and did not then; negative: that do not any more
+    """
+    until_then = now.filter(now.entered_at <= ibis.literal(as_of, "timestamp(6)"))
+    counted_then, counted_now, counted_until_then = (
+        entries_by_month(entries, timezone) for entries in (then, now, until_then)
+    )
+    more = counted_now.anti_join(counted_then, COUNTED)
+    told = more.semi_join(counted_until_then, COUNTED)
+    fewer = counted_then.anti_join(counted_now, COUNTED)
+    changes = ibis.union(
+        more.anti_join(told, COUNTED).mutate(reason=ibis.literal("happened_since"), is_more=True),
+        _with_reason(told, fewer, then, "deal_was_unknown", "told_later").mutate(is_more=True),
+        _with_reason(fewer, told, now, "deal_is_gone", "taken_back").mutate(is_more=False),
+    )
+    by_reason = changes.group_by("month", "funnel_step", "reason")
+    return by_reason.agg(
+        deals_change=changes.count(where=changes.is_more) - changes.count(where=~changes.is_more)
+    )
+
+
+def _with_reason(counted: Table, others: Table, entries: Table, unknown: str, other: str) -> Table:
+    """Why rows count at one time only.
+
+    Args:
+        counted: the rows.
+        others: those that count at the other time only.
+        entries: all entries of the other time.
+        unknown: the reason where these have nothing of the deal.
+        other: the reason where nothing else is it.
+    """
+    places = {"other_month": ("funnel_step", "deal_id"), "other_step": ("month", "deal_id")}
+    known = entries.select("deal_id", is_known=True).distinct()
+    found = counted.left_join(known, "deal_id").drop("deal_id_right")
+    for reason, same in places.items():
+        there = others.select(*same, **{reason: True}).distinct()
+        found = found.left_join(there, same).drop(*(f"{name}_right" for name in same))
+    return found.select(
+        *COUNTED,
+        reason=ibis.cases(
+            *((_[reason].notnull(), reason) for reason in places),
+            (_.is_known.isnull(), unknown),
+            else_=other,
+        ),
+    )
