@@ -80,6 +80,11 @@ def test_steps_are_in_the_order_of_the_funnel_and_those_it_lost_come_last() -> N
     assert heading.endswith("0 (not in the funnel any more)")
 
 
+def test_a_step_whose_name_is_its_number_is_named_once() -> None:
+    [heading, *_] = rows(page(found([cell(1, "Lost", "Lost", 1, 1)], [])))
+    assert heading == "month Lost"
+
+
 def test_names_stay_text() -> None:
     made = page(found(FUNNEL, CHANGES))
     assert "<script" not in made
