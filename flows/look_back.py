@@ -70,7 +70,7 @@ def look_back(settings: Settings, moment: datetime) -> dict[str, Any]:
             "then": then,
             "now": now,
             "funnel": _rows(monthly, "month", "step_order", "funnel_step"),
-            "restatements": _rows(changes, "month", "funnel_step", "reason"),
+            "restatements": _rows(changes, "month", "funnel_step", "reason", "deals_change"),
             "reasons": REASONS,
         }
     with beside(file, shown(settings.warehouse)) as page:

@@ -79,7 +79,7 @@ def monthly_then_and_now(then: Table, now: Table, steps: Table, timezone: str) -
 
 
 def restatements(then: Table, now: Table, as_of: datetime, timezone: str) -> Table:
-    """One row per month, step and reason for which a deal counts now but did not then, or reverse.
+    """One row per month, step, reason and direction: deals that count now but not then, or reverse.
 
     Args:
         then: the entries that were known then, see `known_at`.
@@ -91,7 +91,7 @@ def restatements(then: Table, now: Table, as_of: datetime, timezone: str) -> Tab
         month: first day of the month
         funnel_step: number of the step, as text
         reason: one of REASONS
-        deals_change: deals that count now and did not then; negative: that do not any more
+        deals_change: deals that count now and did not then; negative: that do not any more; not 0
     """
     until_then = now.filter(now.entered_at <= ibis.literal(as_of, "timestamp(6)"))
     counted_then, counted_now, counted_until_then = (
@@ -105,10 +105,10 @@ def restatements(then: Table, now: Table, as_of: datetime, timezone: str) -> Tab
         _with_reason(told, fewer, then, "deal_was_unknown", "told_later").mutate(is_more=True),
         _with_reason(fewer, told, now, "deal_is_gone", "taken_back").mutate(is_more=False),
     )
-    by_reason = changes.group_by("month", "funnel_step", "reason")
-    return by_reason.agg(
-        deals_change=changes.count(where=changes.is_more) - changes.count(where=~changes.is_more)
-    )
+    # One way and the other apart: what cancels out has changed, too.
+    counted = changes.group_by("month", "funnel_step", "reason", "is_more").agg(deals=_.count())
+    change = ibis.ifelse(counted.is_more, counted.deals, -counted.deals)
+    return counted.mutate(deals_change=change).drop("is_more", "deals")
 
 
 def _with_reason(counted: Table, others: Table, entries: Table, unknown: str, other: str) -> Table:

@@ -90,6 +90,17 @@ def test_told_late_and_happened_again_in_the_same_month_is_told_late(engine, dra
     assert restated(engine, draw, then, now) == [(5, "told_later", 1)]
 
 
+def test_what_cancels_out_has_changed_too(engine, draw):
+    then = "1 | 2 | 2024-05-02 00:00\n2 | 2 | 2024-04-02 00:00"
+    now = "1 | 2 | 2024-04-02 00:00\n2 | 2 | 2024-05-02 00:00"
+    assert sorted(restated(engine, draw, then, now)) == [
+        (4, "other_month", -1),
+        (4, "other_month", 1),
+        (5, "other_month", -1),
+        (5, "other_month", 1),
+    ]
+
+
 def test_months_are_cut_in_the_time_zone(engine, draw):
     schema = {name: SPANS[name] for name in ("deal_id", "funnel_step", "entered_at")}
     then, now = (draw(HEAD + rows, **schema) for rows in ("", "1 | 2 | 2024-05-01 01:00"))
