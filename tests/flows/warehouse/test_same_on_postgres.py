@@ -24,7 +24,7 @@ REAL_EXPORT = Path(os.environ.get("FUNNEL_REAL_EXPORT", ROOT.parent / "shared/pi
 RECORDS = ("check_results", "data_dictionary", "lineage", "reconciliation", "rejected_rows", "runs")
 TABLES = [(model.schema, model.name) for model in load_models().values()]
 TABLES += [("quality", name) for name in RECORDS]
-OF_THE_RUN = ("started_at", "finished_at")
+OF_THE_RUN = ("started_at", "finished_at", "known_from")
 # A database has no lines, and where it was read from is not the same.
 OF_THE_SOURCE = ("line", "source", "source_fingerprint")
 
