@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from filecmp import cmp
 from hashlib import sha256
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from flows.errors import RunFailedError
 from flows.folders import check_can_write
 
 FAULT = "cannot export to it"
+ROWS = "rows.parquet"  # of a month
 
 
 def check_folder(folder: Path | None) -> None:
@@ -44,15 +46,35 @@ def place_for_files(folder: Path, warehouse: str) -> Iterator[Path]:
 def put_files_in_place(place: Path) -> None:
     """Show the new files to readers, each in one step.
 
+    Of a table that is filed by month, the months that are as they were are left alone, and those
+    that it does not have any more go.
+
     Raises:
         RunFailedError: one of them cannot be put there.
     """
-    for file in sorted(place.iterdir()):
-        belongs = place.parent / file.name
+    for made in sorted(place.iterdir()):
+        belongs = place.parent / made.name
         try:
-            os.replace(file, belongs)
+            if made.is_dir():
+                _put_months_in_place(made, belongs)
+            else:
+                os.replace(made, belongs)
         except OSError as error:
             raise RunFailedError(
                 f"{belongs}: the results are published, but not exported: {error.strerror};"
                 " run again"
             ) from None
+
+
+def _put_months_in_place(made: Path, belongs: Path) -> None:
+    months = {month.name for month in made.iterdir()}
+    for month in sorted(months):
+        new, old = made / month / ROWS, belongs / month / ROWS
+        if not (old.exists() and cmp(new, old, shallow=False)):
+            old.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(new, old)
+    for old in belongs.glob(f"month=*/{ROWS}"):
+        if old.parent.name not in months:
+            old.unlink()
+            with suppress(OSError):  # somebody keeps files in it
+                old.parent.rmdir()

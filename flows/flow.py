@@ -136,7 +136,7 @@ def write_report(
 
 @task(task_run_name="export", **_TASK)
 def export_tables(run: Run, place: Path) -> None:
-    """Write the tables of the report as files, next to where they belong."""
+    """Write the tables as files, next to where they belong."""
     with step("export") as outcome:
         outcome.status = f"{write_files(run, place)} tables"
 
@@ -174,7 +174,8 @@ def sales_funnel(
             parameter, because Prefect stores those: give it by PGPASSWORD, ~/.pgpass, or in
             FUNNEL_SOURCE and FUNNEL_WAREHOUSE.
         report: HTML file to write.
-        export: folder to write the tables of the report to, as CSV and Parquet; by default none.
+        export: folder to write the tables of the report to, as CSV and Parquet, and the events, as
+            Parquet by month; by default none.
         as_of: the moment up to which open stays are measured; by default the newest event.
         incremental: the export is what is new or changed, and joins what is there.
         full_refresh: the export is all there is; the rows of incremental runs before are given up.

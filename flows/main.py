@@ -97,7 +97,7 @@ Exit codes: 0 done (there can be warnings), 1 failed or stopped by a check, 2 us
 )
 @click.option("--report", metavar="FILE", help="HTML file.  [reports/out/sales_funnel.html]")
 @click.option(
-    "--export", metavar="DIR", help="Folder for the tables of the report, as CSV and Parquet."
+    "--export", metavar="DIR", help="Folder for the tables, as CSV and Parquet, events by month."
 )
 @click.option(
     "--as-of", metavar="TS", help="Measure open stays up to this time (UTC).  [the newest event]"

@@ -1,12 +1,16 @@
-"""The tables of the report as files: `--export DIR`.
+"""Tables as files: `--export DIR`.
 
 They are the marts and what the run found out about its data, as CSV and as Parquet. Where the
 report shows reps with few deals together, so do they; and the deals themselves do not name them.
+Models that are filed by month are there too, as Parquet, and name nobody.
 """
 
 import os
 import shutil
 from pathlib import Path
+
+import ibis.selectors as s
+from transforms.times import month
 
 from flows.errors import InputError, of_file
 from flows.export_folder import FAULT
@@ -20,7 +24,8 @@ def write_files(run: Run, place: Path) -> int:
     """Write the tables of a run, complete on disk; gives their number.
 
     Raises:
-        InputError: the place cannot be written to, or a folder has the name of a file.
+        InputError: the place cannot be written to, or a folder has the name of a file, or a file
+            that of a folder.
         RunFailedError: the disk is full.
     """
     folder = place.parent
@@ -34,17 +39,24 @@ def write_files(run: Run, place: Path) -> int:
             if "deal_id" in columns:
                 order = ["deal_id"]
             run.warehouse.write_files(rows, columns, order, place / name)
-        written = sorted(place.iterdir())
-        for file in written:
-            _finish(file, folder / file.name)
+        by_month = {name: model.by_month for name, model in run.models.items() if model.by_month}
+        for name, column in by_month.items():
+            rows = run.tables[name].drop(s.matches("^user_id$"))
+            rows = rows.mutate(month=month(rows[column], run.settings.timezone))
+            run.warehouse.write_months(rows, [column, *run.models[name].key], place / name)
+        for file in sorted(file for file in place.rglob("*") if file.is_file()):
+            _finish(file, folder, folder / file.relative_to(place))
     except OSError as error:
         raise of_file(folder, error, FAULT) from None
-    return len(marts) + len(OF_QUALITY)
+    return len(marts) + len(OF_QUALITY) + len(by_month)
 
 
-def _finish(file: Path, belongs: Path) -> None:
+def _finish(file: Path, folder: Path, belongs: Path) -> None:
     if belongs.is_dir():
         raise InputError(f"{belongs}: {FAULT}: is a folder; a file must be there")
+    for above in belongs.relative_to(folder).parents:
+        if (folder / above).is_file():
+            raise InputError(f"{folder / above}: {FAULT}: is a file; a folder must be there")
     if belongs.exists():
         shutil.copymode(belongs, file)
     with file.open("rb") as stream:

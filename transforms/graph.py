@@ -45,6 +45,7 @@ class Model:
     `refresh_by`: a column: the rows of one of its values are made of rows of that value alone, of
     raw tables and of models that are refreshed by a column too (other tables are read whole); none:
     it is made whole. `moves`: its rows that are others when `as_of` is.
+    `by_month`: a column of time, by whose month the rows are filed where files are written.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Model:
     checks: tuple[Check, ...]
     refresh_by: str | None = None
     moves: Callable[[Table], BooleanValue] | None = None
+    by_month: str | None = None
 
     @property
     def schema(self) -> str:
@@ -121,18 +123,20 @@ def model(
     checks: Iterable[Check] = (),
     refresh_by: str | None = None,
     moves: Callable[[Table], BooleanValue] | None = None,
+    by_month: str | None = None,
 ) -> Callable[[Function], Function]:
     """Register a function as the model of the same name, and return it unchanged.
 
     `key`: the columns that identify a row; they are checked to be unique and never null (`error`).
-    `refresh_by`, `moves`: how an incremental run refreshes it, see Model.
+    `refresh_by`, `moves`: how an incremental run refreshes it, `by_month`: how its files are, see
+    Model.
     """
 
     def register(function: Function) -> Function:
         name, layer = function.__name__, function.__module__.split(".")[-2]
         identity = (unique(*key), *(not_null(column) for column in key)) if key else ()
         rules = (*identity, *checks)
-        made = Model(name, layer, function, tuple(key), schema, rules, refresh_by, moves)
+        made = Model(name, layer, function, tuple(key), schema, rules, refresh_by, moves, by_month)
         if not made.grain.startswith("One row"):
             raise GraphError(f'{name}: the docstring begins with its grain, "One row per …"')
         _check_refresh(made)

@@ -131,6 +131,12 @@ class Warehouse(Protocol):
         The same rows give the same bytes of CSV, which is safe for spreadsheets.
         """
 
+    def write_months(self, rows: Table, order: Sequence[str], folder: Path) -> None:
+        """Write a table, sorted, to FOLDER/month=YYYY-MM-01/rows.parquet, by its column `month`.
+
+        These have the other columns. The same rows give the same bytes.
+        """
+
     def comment(self, schema: str, name: str, text: str, columns: Mapping[str, str]) -> None:
         """Say in the warehouse what a table and its columns are."""
 

@@ -29,7 +29,7 @@ from flows.warehouse.landing import Landed
 from flows.warehouse.limits import USUAL, Limits, keep_within
 from flows.warehouse.masking import masking_with
 from flows.warehouse.rows import read, read_one, read_scalar, table_of
-from flows.warehouse.writing import write_files
+from flows.warehouse.writing import write_files, write_months
 
 SETTINGS = (
     *reader.SETTINGS,
@@ -260,6 +260,10 @@ class DuckDBWarehouse:
     ) -> int:
         """Write columns of a table to FILE.csv and FILE.parquet, sorted; gives the number."""
         return write_files(self.backend, rows, columns, order, file)
+
+    def write_months(self, rows: Table, order: Sequence[str], folder: Path) -> None:
+        """Write a table to FOLDER/month=YYYY-MM-01/rows.parquet."""
+        write_months(self.backend, rows, order, folder)
 
     def comment(self, schema: str, name: str, text: str, columns: Mapping[str, str]) -> None:
         """Say in the warehouse what a table and its columns are."""

@@ -9,13 +9,16 @@ from ibis import Table
 from ibis.backends.duckdb import Backend
 from ibis.expr.types import Column
 
+from flows.export_folder import ROWS
 from flows.warehouse.faults import told_in_short
+from flows.warehouse.rows import read
 
 # A spreadsheet would run a text that begins so as a formula (as in reports/tables.js).
 FORMULA = r"^[=+\-@\t\r]"
 # Engines, and runs of one engine, differ in the last digits of a mean. Whatever is as large as this
 # was not computed, and has digits to lose.
 DIGITS, LARGE = 9, 1e6
+NO_MONTH = "__HIVE_DEFAULT_PARTITION__"
 
 
 def write_files(
@@ -30,6 +33,23 @@ def write_files(
     for_spreadsheets = {name: _for_spreadsheets(ordered[name]) for name in columns}
     _copy(backend, ordered.select(**for_spreadsheets), file.with_suffix(".csv"), HEADER="true")
     return _copy(backend, ordered.select(columns), file.with_suffix(".parquet"))
+
+
+def write_months(backend: Backend, rows: Table, order: Sequence[str], folder: Path) -> None:
+    """Write a table to FOLDER/month=YYYY-MM-01/rows.parquet, by its column `month`.
+
+    `order`: what they are sorted by, and after that by the other columns: so the same rows give the
+    same files. The layout is that of Hive, which is also where the name for no month is from.
+    """
+    with told_in_short(folder, backend):
+        kept = backend.create_table("_by_month", rows, temp=True, overwrite=True)
+    for month in read(kept.select("month").distinct().order_by("month"))["month"].to_pylist():
+        is_of_month = kept.month.isnull() if month is None else kept.month == month
+        of_month = folder / f"month={month or NO_MONTH}"
+        of_month.mkdir(parents=True)
+        found = kept.filter(is_of_month).drop("month")
+        _copy(backend, found.order_by([*dict.fromkeys([*order, *found.columns])]), of_month / ROWS)
+    backend.drop_table("_by_month")
 
 
 def _for_spreadsheets(column: Column) -> Column:

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -15,11 +16,13 @@ import duckdb
 import pytest
 
 from flows.errors import InputError
-from flows.export_folder import check_folder
+from flows.export_folder import check_folder, put_files_in_place
 from flows.table_files import OF_QUALITY
 from transforms.graph import load_models
 
-MARTS = [name for name, model in load_models().items() if model.layer == "marts"]
+MODELS = load_models()
+MARTS = [name for name, model in MODELS.items() if model.layer == "marts"]
+BY_MONTH = [name for name, model in MODELS.items() if model.by_month]
 NAMES = {f"{name}.{suffix}" for name in (*MARTS, *OF_QUALITY) for suffix in ("csv", "parquet")}
 FORMULAS = ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(1+9)"]
 STAGES = "stage_id,stage_name\n" + "".join(
@@ -28,8 +31,14 @@ STAGES = "stage_id,stage_name\n" + "".join(
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """The files of a folder."""
-    return {file.name: file.read_bytes() for file in folder.iterdir()}
+    """The files of a folder, and of those in it."""
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    return {str(file.relative_to(folder)): file.read_bytes() for file in files}
+
+
+def names(folder: Path) -> set[str]:
+    """What is in a folder."""
+    return {each.name for each in folder.iterdir()}
 
 
 def rows_of(file: Path) -> list[tuple[Any, ...]]:
@@ -66,25 +75,25 @@ def runs(shared, url):
 
 
 def test_every_mart_and_what_was_found_out_about_the_data_is_there(runs, shared):
-    assert contents(shared.exports).keys() == NAMES
+    assert names(shared.exports) == NAMES | {*BY_MONTH}
     assert all(contents(shared.exports).values())
 
 
 def test_the_command_says_where_they_are(runs, shared):
     duck, postgres = runs
     assert duck.stderr.splitlines()[-1] == f"Export: {shared.exports}"
-    assert re.search(rf"^export .* {len(NAMES) // 2} tables$", duck.stderr, re.MULTILINE)
+    assert re.search(rf"^export .* {len(NAMES) // 2 + 3} tables$", duck.stderr, re.MULTILINE)
     assert json.loads(postgres.stdout)["export"] == f"{shared.folder}/export/more"
 
 
 def test_they_are_for_their_owner_only(runs, shared):
-    assert {file.stat().st_mode & 0o777 for file in shared.exports.iterdir()} == {0o600}
-    assert shared.exports.stat().st_mode & 0o777 == 0o700
+    for each in (shared.exports, *shared.exports.rglob("*")):
+        assert each.stat().st_mode & 0o777 == (0o700 if each.is_dir() else 0o600)
 
 
 def test_nothing_else_is_left(runs, shared):
     assert (shared.leftovers(), shared.processes()) == ([], [])
-    assert contents(shared.folder / "export/more").keys() == NAMES
+    assert names(shared.folder / "export/more") == NAMES | {*BY_MONTH}
 
 
 @pytest.mark.parametrize("name", [*MARTS, *OF_QUALITY])
@@ -122,6 +131,80 @@ def test_what_is_missing_is_nothing_and_an_empty_text_is_quoted(runs, shared):
     values = [row["value"] for row in of_csv(shared.exports / "obt_deals.csv")]
     assert "" in values
     assert not {"NULL", "None", "nan"} & {*values}
+
+
+# Tables by month
+
+
+@pytest.mark.parametrize("name", BY_MONTH)
+def test_a_table_by_month_has_its_rows_and_names_nobody(runs, shared, name):
+    columns = ", ".join(column for column in MODELS[name].columns({}) if column != "user_id")
+    with duckdb.connect(str(shared.warehouse), read_only=True) as warehouse:
+        expected = warehouse.sql(f"SELECT {columns} FROM intermediate.{name}").fetchall()
+    with duckdb.connect() as connection:
+        found = connection.sql(f"FROM read_parquet('{shared.exports}/{name}/*/*.parquet')")
+        assert ", ".join(found.columns) == f"{columns}, month"
+        assert sorted(found.select(columns).fetchall(), key=str) == sorted(expected, key=str)
+        misfiled = f"month <> date_trunc('month', {MODELS[name].by_month})"
+        assert found.filter(misfiled).fetchall() == []
+
+
+@pytest.mark.parametrize("name", BY_MONTH)
+def test_the_months_of_a_table_are_the_same_on_both_engines_byte_for_byte(runs, shared, name):
+    one, other = (
+        contents(folder / name) for folder in (shared.exports, shared.folder / "export/more")
+    )
+    assert len(one) > 12
+    assert one == other
+
+
+def test_a_query_for_a_month_reads_its_file_alone(runs, shared):
+    files = f"{shared.exports}/int_deal_losses/*/*.parquet"
+    with duckdb.connect() as connection:
+        query = f"SELECT count(*) FROM read_parquet('{files}') WHERE month = '2025-03-01'"
+        [(_, plan)] = connection.execute(f"EXPLAIN ANALYZE {query}").fetchall()
+    assert re.search(r"Scanning Files: 1/\d\d", plan)
+
+
+def test_months_are_those_of_the_time_zone_of_the_report(sandbox, export):
+    changes = """
+        deal_id,change_time,changed_field_key,new_value
+        7,2024-01-31 12:00:00,stage_id,1
+        7,2024-01-31 09:00:00,stage_id,1
+        """
+    source = export(deal_changes=changes)
+    options = ("--export", sandbox.exports)
+    run = sandbox.run("--source", source, *options, timezone="Pacific/Auckland")
+    assert run.returncode == 0
+    assert names(sandbox.exports / "int_deal_stage_transitions") == {
+        "month=2024-01-01",
+        "month=2024-02-01",
+    }
+
+
+def test_only_months_that_are_others_are_replaced(tmp_path):
+    def write(place: Path, **months: str) -> Path:
+        for month, rows in months.items():
+            file = place / f"int_deal_losses/month={month}/rows.parquet"
+            file.parent.mkdir(parents=True)
+            file.write_text(rows)
+        return place
+
+    write(tmp_path, equal="1", other="2", gone="3", also_gone="4")
+    mine = tmp_path / "int_deal_losses/month=gone/notes"
+    mine.write_text("mine")
+    (equal,) = (tmp_path / "int_deal_losses/month=equal").iterdir()
+    before = equal.stat()
+    put_files_in_place(write(tmp_path / ".place", equal="1", other="9", new="5"))
+    shutil.rmtree(tmp_path / ".place")
+    assert contents(tmp_path / "int_deal_losses") == {
+        "month=equal/rows.parquet": b"1",
+        "month=other/rows.parquet": b"9",
+        "month=new/rows.parquet": b"5",
+        "month=gone/notes": b"mine",
+    }
+    assert names(mine.parents[1]) == {"month=equal", "month=other", "month=new", "month=gone"}
+    assert (equal.stat().st_ino, equal.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
 # Text
@@ -224,6 +307,25 @@ def test_a_folder_with_the_name_of_a_file_is_refused_and_nothing_is_published(sa
     )
     assert (sandbox.published(), sandbox.leftovers()) == ({}, [])
     assert contents_below(sandbox.exports) == ["obt_deals.csv"]
+
+
+@pytest.mark.parametrize("where", ["int_deal_losses", "int_deal_losses/month=2024-01-01"])
+def test_a_file_with_the_name_of_a_folder_is_refused_and_nothing_is_published(
+    sandbox, export, where
+):
+    file = sandbox.exports / where
+    file.parent.mkdir(parents=True)
+    file.write_text("my notes")
+    changes = """
+        deal_id,change_time,changed_field_key,new_value
+        7,2024-01-02 08:00:00,stage_id,1
+        7,2024-01-03 08:00:00,lost_reason,1
+        """
+    source = export(deal_changes=changes)
+    run = sandbox.run("--quiet", "--source", source, "--export", sandbox.exports)
+    assert run.returncode == 2
+    assert run.stderr == f"Error: {file}: cannot export to it: is a file; a folder must be there\n"
+    assert (sandbox.published(), contents(sandbox.exports)) == ({}, {where: b"my notes"})
 
 
 def contents_below(folder: Path) -> list[str]:

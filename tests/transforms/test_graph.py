@@ -306,6 +306,10 @@ def test_what_it_is_refreshed_by_is_a_column_of_all_that_is_read_in_part(each):
     assert [n for n in (each.name, *in_part) if each.refresh_by not in SCHEMAS[n]] == []
 
 
+def test_what_it_is_filed_by_is_a_time(each):
+    assert each.by_month is None or SCHEMAS[each.name][each.by_month] == "timestamp(6)"
+
+
 def test_checks_have_names_of_their_own(each):
     names = [check.name for check in each.checks]
     assert len(names) == len(set(names))

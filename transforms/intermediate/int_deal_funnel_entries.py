@@ -23,6 +23,7 @@ from transforms.graph import model
         references("deal_id", "stg_deals.deal_id", severity="warn"),
     ],
     refresh_by="deal_id",
+    by_month="entered_at",
 )
 def int_deal_funnel_entries(
     int_deal_stage_transitions: Table,

@@ -36,6 +36,7 @@ UNKNOWN_REASON = "Unknown reason"
         not_null("stage_id", severity="warn"),
     ],
     refresh_by="deal_id",
+    by_month="lost_at",
 )
 def int_deal_losses(
     stg_deal_changes: Table,

@@ -38,6 +38,7 @@ from transforms.times import days_between
     ],
     refresh_by="deal_id",
     moves=lambda stays: stays.left_at.isnull(),
+    by_month="entered_at",
 )
 def int_deal_stage_transitions(
     stg_deal_stage_changes: Table,

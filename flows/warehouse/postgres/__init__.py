@@ -45,7 +45,7 @@ from flows.warehouse.postgres.publishing import (
 from flows.warehouse.postgres.questions import Ask, answering
 from flows.warehouse.postgres.server import connect, connect_ibis, held
 from flows.warehouse.rows import read_scalar, table_of
-from flows.warehouse.writing import write_files
+from flows.warehouse.writing import write_files, write_months
 
 DIALECT = "postgres"
 
@@ -236,6 +236,12 @@ class PostgresWarehouse:
         query = self.backend.compile(chosen)
         with copied(self._session, query, self._reader, chosen.schema(), file) as read:
             return write_files(self._reader, read, columns, order, file)
+
+    def write_months(self, rows: Table, order: Sequence[str], folder: Path) -> None:
+        """Write a table to FOLDER/month=YYYY-MM-01/rows.parquet."""
+        query = self.backend.compile(rows)
+        with copied(self._session, query, self._reader, rows.schema(), folder) as read:
+            write_months(self._reader, read, order, folder)
 
     def comment(self, schema: str, name: str, text: str, columns: Mapping[str, str]) -> None:
         """Say in the warehouse what a table and its columns are, once it is published."""
