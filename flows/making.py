@@ -74,15 +74,22 @@ def make(run: Run, name: str) -> tuple[Table, str]:
     if before is None:
         refresh.changed.add(name)
         return made_whole(), f"whole: {why_whole}" if refresh.adds else "ok"
-    touched = _touched(run, column)
+    touched = values = gone = _touched(run, column)
+    on: tuple[str, ...] = (column,)
     if model.moves is not None and refresh.as_of_before != run.given["as_of"]:
-        moved = before.filter(model.moves(before)).select(column)
-        touched = warehouse.set_aside(f"moved_{name}", touched.union(moved, distinct=True))
-    read = {each: _rows_of(run, each, column, touched) for each in model.upstream}
-    read |= {name: table.semi_join(touched, column) for name, table in remembered.items()}
-    table, refresh.fresh[name] = warehouse.replace(
-        model.schema, name, model.expression(read, run.given), touched, (column,), model.key
-    )
+        # Of what only moves, the rows that do: most are older, and stay as they are.
+        on, moved = model.key, before.filter(model.moves(before))
+        values = touched.union(moved.select(column), distinct=True)
+        values = warehouse.set_aside(f"moved_{name}", values)
+        of_touched = before.semi_join(touched, column)
+        gone = of_touched.select(*on).union(moved.select(*on), distinct=True)
+        gone = warehouse.set_aside(f"gone_{name}", gone)
+    read = {each: _rows_of(run, each, column, values) for each in model.upstream}
+    read |= {name: table.semi_join(values, column) for name, table in remembered.items()}
+    rows = model.expression(read, run.given)
+    if model.moves is not None and values is not touched:
+        rows = rows.filter(model.moves(rows) | rows[column].isin(touched[column]))
+    table, refresh.fresh[name] = warehouse.replace(model.schema, name, rows, gone, on, model.key)
     return table, f"{read_scalar(refresh.fresh[name].count()):,} made anew"
 
 

@@ -195,6 +195,8 @@ def _check_refresh(made: Model) -> None:
         raise GraphError(f"{made.name}: takes {', '.join(others)}, and is refreshed by a column")
     if ("as_of" in made.settings) != (made.moves is not None):
         raise GraphError(f"{made.name}: `moves` says which rows change with as_of")
+    if made.moves is not None and not made.key:
+        raise GraphError(f"{made.name}: rows that move have a key, by which they are replaced")
 
 
 def _depth(made: Model) -> int:

@@ -118,6 +118,9 @@ def test_a_model_that_is_refreshed_by_a_column_says_what_moves_with_as_of(regist
 
     with pytest.raises(GraphError, match=r"^int_new: `moves` says which rows change with as_of$"):
         model(schema=SCHEMA, refresh_by="deal_id")(in_layer("intermediate", int_new))
+    moving = model(schema=SCHEMA, refresh_by="deal_id", moves=lambda rows: rows.left_at.isnull())
+    with pytest.raises(GraphError, match=r"^int_new: rows that move have a key"):
+        moving(in_layer("intermediate", int_new))
 
 
 @pytest.mark.parametrize("docstring", [None, "", "Users.", "Users.\n\nOne row per user."])
