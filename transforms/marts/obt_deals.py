@@ -1,6 +1,7 @@
 """The One Big Table."""
 
-from ibis import Table
+import ibis
+from ibis import Table, _
 
 from transforms.checks import references, total_agrees
 from transforms.funnel import Funnel
@@ -51,7 +52,6 @@ def obt_deals(
     stg_deals: Table,
     stg_users: Table,
     stg_stages: Table,
-    stg_funnel_steps: Table,
     stg_field_options: Table,
     stg_activities: Table,
     int_deal_stage_transitions: Table,
@@ -82,32 +82,32 @@ def obt_deals(
         activities_completed: done activities that name the deal
         step_*_entered_at: first entry into that step of the funnel, UTC; null if it never did
     """
-    entries = int_deal_funnel_entries.inner_join(
-        stg_funnel_steps.select("funnel_step", "step_order", "kind"), "funnel_step"
-    )
+    entries = int_deal_funnel_entries
     first_entries = entries.group_by("deal_id").agg(
-        furthest_order=entries.step_order.max(where=entries.kind == "stage"),
         **{
             step.column: entries.entered_at.min(where=entries.funnel_step == step.step)
             for step in funnel.steps
         },
+    )
+    furthest_first = [
+        (_[step.column].notnull(), step) for step in reversed(funnel.of_kind("stage"))
+    ]
+    first_entries = first_entries.mutate(
+        furthest_step=ibis.cases(*((entered, step.step) for entered, step in furthest_first)),
+        furthest_kpi_name=ibis.cases(*((entered, step.kpi) for entered, step in furthest_first)),
     )
     transitions = int_deal_stage_transitions.group_by("deal_id").agg(
         stages_entered=lambda group: group.count()
     )
     done = stg_activities.filter(stg_activities.is_done, stg_activities.deal_id.notnull())
     activities = done.group_by("deal_id").agg(activities_completed=done.count())
-    furthest = stg_funnel_steps.select(
-        furthest_order="step_order", furthest_step="funnel_step", furthest_kpi_name="kpi_name"
-    )
     joined = (
-        stg_deals.left_join(stg_users.select("user_id", "sales_rep_name"), "user_id")
-        .left_join(stg_stages, "stage_id")
-        .left_join(reason_labels(stg_field_options), "lost_reason_id")
-        .left_join(first_entries, "deal_id")
+        stg_deals.left_join(first_entries, "deal_id")
         .left_join(transitions, "deal_id")
         .left_join(activities, "deal_id")
-        .left_join(furthest, "furthest_order")
+        .left_join(stg_users.select("user_id", "sales_rep_name"), "user_id")
+        .left_join(stg_stages, "stage_id")
+        .left_join(reason_labels(stg_field_options), "lost_reason_id")
     )
     is_lost = joined.status == "lost"
     complete = joined.mutate(

@@ -6,6 +6,8 @@ from transforms.checks import not_negative, total_agrees
 from transforms.graph import model
 from transforms.times import MICROSECONDS_PER_DAY
 
+QUANTILES = {"median_days": 0.5, "p75_days": 0.75, "p90_days": 0.9}
+
 
 @model(
     key=["funnel_step"],
@@ -52,22 +54,19 @@ def rep_stage_dwell(int_deal_stage_transitions: Table, stg_funnel_steps: Table) 
     dwell = stays.group_by("funnel_step").agg(
         completed_stays=completed.sum(),
         total_microseconds=microseconds.sum(where=completed),
-        median_days=stays.days_in_stage.quantile(0.5, where=completed),
-        p75_days=stays.days_in_stage.quantile(0.75, where=completed),
-        p90_days=stays.days_in_stage.quantile(0.9, where=completed),
+        days=stays.days_in_stage.quantile([*QUANTILES.values()], where=completed),
         open_stays=stays.left_at.isnull().sum(),
         open_median_days=stays.days_in_stage.quantile(0.5, where=stays.left_at.isnull()),
     )
     mean_days = dwell.total_microseconds / dwell.completed_stays.nullif(0) / MICROSECONDS_PER_DAY
-    dwell = dwell.mutate(mean_days=mean_days)
+    quantiles = {name: dwell.days[place] for place, name in enumerate(QUANTILES)}
+    dwell = dwell.mutate(mean_days=mean_days, **quantiles)
     steps = stg_funnel_steps.filter(stg_funnel_steps.kind == "stage")
     return steps.left_join(dwell, "funnel_step").select(
         "funnel_step",
         "kpi_name",
         "mean_days",
-        "median_days",
-        "p75_days",
-        "p90_days",
+        *QUANTILES,
         "open_median_days",
         completed_stays=lambda joined: joined.completed_stays.fill_null(0),
         open_stays=lambda joined: joined.open_stays.fill_null(0),
