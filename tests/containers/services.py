@@ -177,4 +177,12 @@ class Service:
             "stdin": subprocess.DEVNULL,
             "text": True,
             "start_new_session": True,
+            "preexec_fn": _with_usual_signals,
         }
+
+
+def _with_usual_signals() -> None:
+    """As in a container: what a shell starts in the background does not hear SIGINT, which a worker
+    that is told to stop sends to itself.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
