@@ -76,9 +76,10 @@ def make(run: Run, name: str) -> tuple[Table, str]:
         return made_whole(), f"whole: {why_whole}" if refresh.adds else "ok"
     touched = values = gone = _touched(run, column)
     on: tuple[str, ...] = (column,)
-    if model.moves is not None and refresh.as_of_before != run.given["as_of"]:
+    moves = model.moves if refresh.as_of_before != run.given["as_of"] else None
+    if moves is not None:
         # Of what only moves, the rows that do: most are older, and stay as they are.
-        on, moved = model.key, before.filter(model.moves(before))
+        on, moved = model.key, before.filter(moves(before))
         values = touched.union(moved.select(column), distinct=True)
         values = warehouse.set_aside(f"moved_{name}", values)
         of_touched = before.semi_join(touched, column)
@@ -87,8 +88,8 @@ def make(run: Run, name: str) -> tuple[Table, str]:
     read = {each: _rows_of(run, each, column, values) for each in model.upstream}
     read |= {name: table.semi_join(values, column) for name, table in remembered.items()}
     rows = model.expression(read, run.given)
-    if model.moves is not None and values is not touched:
-        rows = rows.filter(model.moves(rows) | rows[column].isin(touched[column]))
+    if moves is not None:
+        rows = rows.filter(moves(rows) | rows[column].isin(touched[column]))
     table, refresh.fresh[name] = warehouse.replace(model.schema, name, rows, gone, on, model.key)
     return table, f"{read_scalar(refresh.fresh[name].count()):,} made anew"
 
