@@ -81,10 +81,10 @@ def make(run: Run, name: str) -> tuple[Table, str]:
         # Of what only moves, the rows that do: most are older, and stay as they are.
         on, moved = model.key, before.filter(moves(before))
         values = touched.union(moved.select(column), distinct=True)
-        values = warehouse.set_aside(f"moved_{name}", values)
+        values = warehouse.set_aside(f"moved_values_{name}", values)
         of_touched = before.semi_join(touched, column)
         gone = of_touched.select(*on).union(moved.select(*on), distinct=True)
-        gone = warehouse.set_aside(f"gone_{name}", gone)
+        gone = warehouse.set_aside(f"moved_rows_{name}", gone)
     read = {each: _rows_of(run, each, column, values) for each in model.upstream}
     read |= {name: table.semi_join(values, column) for name, table in remembered.items()}
     rows = model.expression(read, run.given)

@@ -43,10 +43,11 @@ def write_months(backend: Backend, rows: Table, order: Sequence[str], folder: Pa
     """
     with told_in_short(folder, backend):
         kept = backend.create_table("_by_month", rows, temp=True, overwrite=True)
+    folder.mkdir()  # also without rows, so that it is known that there are none
     for month in read(kept.select("month").distinct().order_by("month"))["month"].to_pylist():
         is_of_month = kept.month.isnull() if month is None else kept.month == month
         of_month = folder / f"month={month or NO_MONTH}"
-        of_month.mkdir(parents=True)
+        of_month.mkdir()
         found = kept.filter(is_of_month).drop("month")
         _copy(backend, found.order_by([*dict.fromkeys([*order, *found.columns])]), of_month / ROWS)
     backend.drop_table("_by_month")

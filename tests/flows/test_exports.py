@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import ibis
 import pytest
 
 from flows.errors import InputError
 from flows.export_folder import check_folder, put_files_in_place
 from flows.table_files import OF_QUALITY
+from flows.warehouse.writing import write_months
 from transforms.graph import load_models
 
 MODELS = load_models()
@@ -205,6 +207,21 @@ def test_only_months_that_are_others_are_replaced(tmp_path):
     }
     assert names(mine.parents[1]) == {"month=equal", "month=other", "month=new", "month=gone"}
     assert (equal.stat().st_ino, equal.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_a_table_without_rows_has_no_months_any_more(tmp_path):
+    old = tmp_path / "int_deal_losses/month=2024-01-01/rows.parquet"
+    old.parent.mkdir(parents=True)
+    old.write_text("1")
+    place = tmp_path / ".place"
+    place.mkdir()
+    backend = ibis.duckdb.connect()
+    schema = {"deal_id": "int64", "month": "date"}
+    rows = backend.create_table("losses", schema=schema, temp=True)
+    write_months(backend, rows, ["deal_id"], place / "int_deal_losses")
+    put_files_in_place(place)
+    assert contents(tmp_path) == {}
+    assert names(tmp_path / "int_deal_losses") == set()
 
 
 # Text
