@@ -7,7 +7,7 @@ warehouse, so a reader has the whole old file or the whole new one, whenever the
 
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from ibis.backends.duckdb import Backend
 from transforms.sources import Source
 
 import duckdb
-from flows.errors import RunFailedError, SalesFunnelError
+from flows.errors import RunFailedError
 from flows.folders import check_can_write
 from flows.warehouse import KEPT_SCHEMA, LANDED, SCHEMAS, SNAPSHOTS, Entry, reader
 from flows.warehouse.faults import told_in_short
@@ -28,7 +28,14 @@ from flows.warehouse.folder import ExportFile
 from flows.warehouse.landing import Landed
 from flows.warehouse.limits import USUAL, Limits, keep_within
 from flows.warehouse.masking import masking_with
-from flows.warehouse.rows import read, read_one, read_scalar, table_of
+from flows.warehouse.rows import (
+    published_runs,
+    read,
+    read_one,
+    read_scalar,
+    table_of,
+    with_columns,
+)
 from flows.warehouse.writing import write_files, write_months
 
 SETTINGS = (
@@ -127,20 +134,11 @@ class DuckDBWarehouse:
     def begin(self, entry: Entry) -> list[Entry]:
         """Keep an entry about this run, in the file of the lock; gives those of earlier ones."""
         with told_in_short(self.path):
-            if (runs := self.kept("runs")) is not None:
-                # One that is known was killed right after it was published.
-                for row in read(runs.select("run_id")).to_pylist():
-                    self._lock.runs.pop(row["run_id"], None)
-        earlier = list(self._lock.runs.values())
-        self._lock.runs[entry["run_id"]] = entry
-        self._lock.write()
-        return earlier
+            return self._lock.begin(entry, published_runs(self.kept("runs")))
 
     def end(self, entry: Entry) -> None:
         """Put this entry in place of the one that begun, unless the run is published."""
-        if entry["run_id"] in self._lock.runs:
-            self._lock.runs[entry["run_id"]] = entry
-            self._lock.write()
+        self._lock.end(entry)
 
     def masking(self, key: bytes) -> AbstractContextManager[None]:
         """Make pseudonyms with the key; it is in the session's memory only."""
@@ -243,7 +241,7 @@ class DuckDBWarehouse:
                 if kept.columns == rows.columns:
                     self.backend.insert(name, rows, database=KEPT_SCHEMA)
                 else:  # of another version of the project
-                    both = _with_columns(kept, rows.schema()).union(rows)
+                    both = with_columns(kept, rows.schema()).union(rows)
                     self.backend.create_table(name, both, database=KEPT_SCHEMA, overwrite=True)
             else:
                 self.backend.create_table(name, rows, database=KEPT_SCHEMA)
@@ -285,7 +283,7 @@ class DuckDBWarehouse:
             self.backend.raw_sql("CHECKPOINT")  # when it is closed, a full disk would not be told
             self.backend.disconnect()
             replace(self.path, finished, self._before)
-            self._forget_entries()
+            self._lock.forget_entries()
 
     def _copied_afresh(self) -> Path:
         """A new file with all that is in the one of the run: tables, views, macros, comments."""
@@ -319,13 +317,7 @@ class DuckDBWarehouse:
             self.backend.detach("aside")
             self.backend.disconnect()
             replace(self.path, aside, self._before)
-            self._forget_entries()
-
-    def _forget_entries(self) -> None:
-        """The warehouse knows them now; if this is not reached, the next run sees that."""
-        self._lock.runs.clear()
-        with suppress(SalesFunnelError):  # what is published is published
-            self._lock.write()
+            self._lock.forget_entries()
 
     def _tables(self) -> set[tuple[str, str]]:
         """Schema and name of all tables."""
@@ -342,13 +334,3 @@ class DuckDBWarehouse:
                 shutil.rmtree(leftover)
             else:
                 leftover.unlink()
-
-
-def _with_columns(table: Table, schema: ibis.Schema) -> Table:
-    """The table with these columns; those that it does not have are null."""
-    return table.select(
-        **{
-            name: table[name].cast(dtype) if name in table.columns else ibis.null(dtype)
-            for name, dtype in schema.items()
-        }
-    )

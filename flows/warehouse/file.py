@@ -1,17 +1,18 @@
-"""A DuckDB file: who works on it, and how another takes its place."""
+"""A DuckDB file: who works on it, and how another takes its place. A folder is held alike."""
 
 import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
 import duckdb
-from flows.errors import InputError, RunFailedError, WarehouseBusyError
+from flows.errors import InputError, RunFailedError, SalesFunnelError, WarehouseBusyError
+from flows.warehouse import Entry
 from flows.warehouse.faults import told_in_short
 
 
@@ -28,34 +29,57 @@ def _log(path: Path) -> Path:
 
 
 class Lock:
-    """The file that a run holds: who does, and below that the runs the warehouse knows nothing of.
-
-    `runs`: an entry per run, by its id.
+    """The file that a run holds: who does, and below that the runs the warehouse knows nothing of:
+    an entry for each.
     """
 
     def __init__(self, path: Path, file: IO[str]) -> None:
         self._path, self._file = path, file
         self._holder = f"process {os.getpid()}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
-        self.runs: dict[str | None, Mapping[str, str | None]] = {}
+        self._runs: dict[str | None, Entry] = {}
         for line in file.read().splitlines()[1:]:
             with suppress(ValueError, KeyError):  # the machine stopped while it was written
                 entry = json.loads(line)
-                self.runs[entry["run_id"]] = entry
-        self.write()
+                self._runs[entry["run_id"]] = entry
+        self._write()
 
-    def write(self) -> None:
-        """Keep it, whatever becomes of this process."""
-        lines = [self._holder, *map(json.dumps, self.runs.values())]
+    def begin(self, entry: Entry, published: Collection[str]) -> list[Entry]:
+        """Keep an entry about a run, whatever becomes of this process; gives those of earlier ones.
+
+        `published`: the runs that the warehouse knows: one that was killed right after that has its
+        entry still.
+        """
+        for run_id in published:
+            self._runs.pop(run_id, None)
+        earlier = list(self._runs.values())
+        self._runs[entry["run_id"]] = entry
+        self._write()
+        return earlier
+
+    def end(self, entry: Entry) -> None:
+        """Put this entry in place of the one that begun, unless the run is published."""
+        if entry["run_id"] in self._runs:
+            self._runs[entry["run_id"]] = entry
+            self._write()
+
+    def forget_entries(self) -> None:
+        """The warehouse knows them now; if this is not reached, the next run sees that."""
+        self._runs.clear()
+        with suppress(SalesFunnelError):  # what is published is published
+            self._write()
+
+    def let_go(self) -> None:
+        """Nobody holds it from now on."""
+        self._holder = ""
+        self._write()
+
+    def _write(self) -> None:
+        lines = [self._holder, *map(json.dumps, self._runs.values())]
         content = "".join(f"{line}\n" for line in lines).encode()
         with told_in_short(self._path):
             os.pwrite(self._file.fileno(), content, 0)
             os.ftruncate(self._file.fileno(), len(content))
             os.fsync(self._file.fileno())
-
-    def let_go(self) -> None:
-        """Nobody holds it from now on."""
-        self._holder = ""
-        self.write()
 
 
 @contextmanager

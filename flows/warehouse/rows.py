@@ -36,6 +36,21 @@ def read_scalar(scalar: Scalar) -> Any:
     return value
 
 
+def published_runs(runs: Table | None) -> list[str]:
+    """The ids of the runs in the table of runs, if there is one."""
+    return [] if runs is None else read(runs.select("run_id"))["run_id"].to_pylist()
+
+
+def with_columns(table: Table, schema: ibis.Schema) -> Table:
+    """The table with these columns; those that it does not have are null."""
+    return table.select(
+        **{
+            name: table[name].cast(dtype) if name in table.columns else ibis.null(dtype)
+            for name, dtype in schema.items()
+        }
+    )
+
+
 def table_of(
     connection: Backend,
     rows: Iterable[Mapping[str, object]],
