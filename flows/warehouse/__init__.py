@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -9,7 +10,7 @@ from ibis import Table
 from transforms.sources import Source
 
 from flows.errors import FULL, InputError, SalesFunnelError, of_file
-from flows.warehouse.address import is_postgres
+from flows.warehouse.address import WAREHOUSES, is_postgres, spark_places
 from flows.warehouse.folder import ExportFile
 from flows.warehouse.limits import USUAL, Limits
 
@@ -166,10 +167,13 @@ def open_warehouse(url: str, limits: Limits = USUAL) -> Warehouse:
         from flows.warehouse.postgres import PostgresWarehouse
 
         return PostgresWarehouse(url, limits)
-    raise InputError(
-        "the warehouse must be written as duckdb://PATH, as in duckdb://sales.duckdb,"
-        " or postgresql://USER@HOST:PORT/DATABASE"
-    )
+    if places := spark_places(url):
+        if find_spec("pyspark") is None:
+            raise InputError("spark: is not installed; run `make spark`, or pip install pyspark")
+        from flows.warehouse.spark import SparkWarehouse
+
+        return SparkWarehouse(*places, limits)
+    raise InputError(f"the warehouse must be written as {WAREHOUSES}")
 
 
 def in_our_words(what: str, error: Exception) -> SalesFunnelError | None:
@@ -179,6 +183,10 @@ def in_our_words(what: str, error: Exception) -> SalesFunnelError | None:
         from flows.warehouse.postgres.faults import in_our_words as of_postgres
 
         return of_postgres(what, error)
+    if engine.startswith(("pyspark", "py4j")):
+        from flows.warehouse.spark.faults import in_our_words as of_spark
+
+        return of_spark(what, error)
     if isinstance(error, OSError) and (error.filename or error.errno in FULL):
         return of_file(error.filename or what, error)
     # Arrow hands on what DuckDB says.

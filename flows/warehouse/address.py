@@ -1,6 +1,7 @@
 """URLs of databases; no password in them is ever shown."""
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, unquote
 
@@ -8,6 +9,9 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
 SCHEMES = ("postgresql", "postgres")
+WAREHOUSES = (
+    "duckdb://PATH, postgresql://USER@HOST:PORT/DATABASE or spark://HOST:PORT?catalog=FOLDER"
+)
 SECRETS = ("password", "sslpassword")
 # Of a URL, behind its scheme. What is between the user and the at sign is the password.
 # Without an at sign, only digits are a port for sure.
@@ -16,11 +20,19 @@ _PARTS = re.compile(
     r"(?:(?P<user>[^:@/?]*)(?::[^/?]*)?(?P<at>@))?"
     rf"(?P<place>{_HOST}(?:,{_HOST})*(?:/[^@?]*)?(?:\?(?:\w+=[^&]*(?:&|$))*)?)"
 )
+# Hadoop takes some characters of the name of a folder for patterns of many.
+_SPARK = re.compile(r"(?P<master>spark://[^/?@]+)/?\?catalog=(?P<folder>[^*?\[\]{}\\%:]+)")
 
 
 def is_postgres(url: str) -> bool:
     """Whether it is a URL of a PostgreSQL database."""
     return url.partition("://")[0].lower() in SCHEMES and "://" in url
+
+
+def spark_places(url: str) -> tuple[str, Path] | None:
+    """The master and the folder of spark://HOST:PORT?catalog=FOLDER; of another URL, None."""
+    found = _SPARK.fullmatch(url)
+    return (found["master"], Path(found["folder"])) if found else None
 
 
 def has_password(url: str) -> bool:

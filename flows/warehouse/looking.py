@@ -8,8 +8,8 @@ import ibis
 from ibis.backends.sql import SQLBackend
 
 from flows.errors import InputError
-from flows.warehouse import in_our_words
-from flows.warehouse.address import is_postgres, shown
+from flows.warehouse import in_our_words, versions
+from flows.warehouse.address import WAREHOUSES, is_postgres, shown, spark_places
 
 
 def open_to_look(url: str) -> SQLBackend:
@@ -22,6 +22,8 @@ def open_to_look(url: str) -> SQLBackend:
         from flows.warehouse.postgres.server import connect_to_read
 
         backend: SQLBackend = connect_to_read(url)
+    elif places := spark_places(url):
+        backend = versions.open_to_look(places[1])
     else:
         backend = _file(url)
     if not {"marts", "quality"} <= {*backend.list_databases()} or not backend.list_tables(
@@ -53,9 +55,7 @@ WHAT_TO_DO = "run `python -m flows.main` into it first, or name another warehous
 def _file(url: str) -> SQLBackend:
     scheme, _, path = url.partition("://")
     if scheme != "duckdb" or not path:
-        raise InputError(
-            "the warehouse must be written as duckdb://PATH or postgresql://USER@HOST:PORT/DATABASE"
-        )
+        raise InputError(f"the warehouse must be written as {WAREHOUSES}")
     if not Path(path).is_file():
         raise InputError(f"{url}: there is no such file; {WHAT_TO_DO}")
     try:

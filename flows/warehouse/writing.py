@@ -31,8 +31,8 @@ def write_files(
     """
     ordered = rows.order_by([*dict.fromkeys([*order, *columns])])
     for_spreadsheets = {name: _for_spreadsheets(ordered[name]) for name in columns}
-    _copy(backend, ordered.select(**for_spreadsheets), file.with_suffix(".csv"), HEADER="true")
-    return _copy(backend, ordered.select(columns), file.with_suffix(".parquet"))
+    copy_to(backend, ordered.select(**for_spreadsheets), file.with_suffix(".csv"), HEADER="true")
+    return copy_to(backend, ordered.select(columns), file.with_suffix(".parquet"))
 
 
 def write_months(backend: Backend, rows: Table, order: Sequence[str], folder: Path) -> None:
@@ -49,7 +49,9 @@ def write_months(backend: Backend, rows: Table, order: Sequence[str], folder: Pa
         of_month = folder / f"month={month or NO_MONTH}"
         of_month.mkdir()
         found = kept.filter(is_of_month).drop("month")
-        _copy(backend, found.order_by([*dict.fromkeys([*order, *found.columns])]), of_month / ROWS)
+        copy_to(
+            backend, found.order_by([*dict.fromkeys([*order, *found.columns])]), of_month / ROWS
+        )
     backend.drop_table("_by_month")
 
 
@@ -61,8 +63,11 @@ def _for_spreadsheets(column: Column) -> Column:
     return column
 
 
-def _copy(backend: Backend, rows: Table, file: Path, **options: str) -> int:
-    """Ibis would write the name of the file as Python does, not as DuckDB reads it."""
+def copy_to(backend: Backend, rows: Table, file: Path, **options: str) -> int:
+    """Write a table to a file; gives the number of rows.
+
+    Ibis would write the name of the file as Python does, not as DuckDB reads it.
+    """
     params = {"FORMAT": file.suffix.removeprefix("."), **options}
     statement = sge.Copy(
         this=backend.compiler.to_sqlglot(rows).subquery(),

@@ -1,0 +1,282 @@
+"""Parquet files in a folder as warehouse, made by a Spark cluster.
+
+The run is the driver; the cluster, this machine and whoever reads have the folder in common. A run
+makes a version of all tables; publishing shows it to readers at once (`versions`). Files are read,
+typed and masked by a DuckDB in memory and handed over as Parquet: no unmasked value gets to the
+cluster.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from glob import escape
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import ibis
+import pyspark
+from ibis import Table
+from ibis.backends.duckdb import Backend as DuckDB
+from ibis.backends.pyspark import Backend as Spark
+from ibis.backends.pyspark.datatypes import PySparkType
+from transforms.sources import Source
+
+from flows.warehouse import KEPT_SCHEMA, SNAPSHOTS, Entry, reader, versions
+from flows.warehouse.file import Lock, check_free, held
+from flows.warehouse.folder import ExportFile
+from flows.warehouse.landing import Landed
+from flows.warehouse.limits import USUAL, Limits
+from flows.warehouse.masking import masking_with
+from flows.warehouse.rows import published_runs, read_one, read_scalar, table_of, with_columns
+from flows.warehouse.spark.faults import told_in_short
+from flows.warehouse.spark.session import check_reachable, connected
+from flows.warehouse.writing import copy_to, write_files, write_months
+
+
+class SparkWarehouse:
+    """One run on a folder: `with warehouse.held(), warehouse.run(): …; warehouse.publish()`.
+
+    `backend` is the Ibis connection of the run.
+    """
+
+    backend: DuckDB | Spark
+    _reader: DuckDB
+    _lock: Lock
+    _building: Path
+    _is_read: bool
+
+    def __init__(self, master: str, folder: Path, limits: Limits = USUAL) -> None:
+        self.master, self.folder = master, folder.resolve()
+        self._limits = limits
+        self._places = 0  # that were given out
+        self._is_anew = False
+        self._given_up: set[str] = set()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other runs away.
+
+        Raises:
+            WarehouseBusyError: another run holds it.
+            InputError: the folder cannot be used, or the cluster not be reached.
+        """
+        versions.check_folder(self.folder)
+        with held(self.folder) as self._lock:
+            check_reachable(self.master)
+            yield
+
+    @contextmanager
+    def looking(self) -> Iterator[str]:
+        """Look at the folder, or at none if it is not there yet.
+
+        Raises:
+            WarehouseBusyError: another run holds it.
+            InputError: the folder cannot be used, or the cluster not be reached.
+        """
+        versions.check_folder(self.folder)
+        check_free(self.folder)
+        check_reachable(self.master)
+        self.backend = ibis.duckdb.connect()
+        try:
+            there = (self.folder / versions.CURRENT).exists()
+            yield f"Spark {pyspark.__version__}" + ("" if there else ", nothing there yet")
+        finally:
+            self.backend.disconnect()
+
+    def knows_zone(self, name: str) -> bool:
+        """Whether months can be cut in a time zone."""
+        zones = self.backend.sql("FROM pg_timezone_names()")
+        return bool(read_scalar((zones.name == name).any()))
+
+    @contextmanager
+    def run(self) -> Iterator[None]:
+        """Work beside the version that is there; what is not published is gone at the end.
+
+        Raises:
+            InputError: the folder cannot be used.
+        """
+        with (
+            told_in_short(self.folder),
+            versions.building_in(self.folder) as self._building,
+            reader.opened(self._limits) as self._reader,
+            connected(self.master) as self.backend,
+        ):
+            yield
+
+    def begin(self, entry: Entry) -> list[Entry]:
+        """Keep an entry about this run, in the file of the lock; gives those of earlier ones."""
+        return self._lock.begin(entry, published_runs(self.kept("runs")))
+
+    def end(self, entry: Entry) -> None:
+        """Put this entry in place of the one that begun, unless the run is published."""
+        self._lock.end(entry)
+
+    def masking(self, key: bytes) -> AbstractContextManager[None]:
+        """Make pseudonyms with the key; it is in the memory of this process only."""
+        return masking_with(key, self._reader)
+
+    def land(self, file: ExportFile, zone: str, forgotten: Collection[int] = ()) -> Landed:
+        """Read a file of the export and hand its raw table over, within `masking`."""
+        self._is_read = False
+        landed = reader.land(self._reader, file, zone, forgotten)
+        self._is_read = True
+        raw = self._hand_over(file.source.raw_name, landed.raw)
+        reader.forget(self._reader, file.source)
+        return replace(landed, raw=raw)
+
+    def progress(self) -> float:
+        """How much of the file at hand is read and handed over, in percent."""
+        return (reader.progress(self._reader) + (100 if self._is_read else 0)) / 2
+
+    def empty(self, source: Source) -> Table:
+        """The raw table of a source that the export does not have."""
+        none = self._reader.create_table(source.raw_name, schema=source.raw_schema, overwrite=True)
+        return self._hand_over(source.raw_name, none)
+
+    def table_of(self, rows: Iterable[Mapping[str, object]], columns: Mapping[str, str]) -> Table:
+        """A few rows of Python, to be built or appended at once."""
+        with TemporaryDirectory() as folder:
+            return self._hand_over(
+                "rows", table_of(self._reader, rows, columns, Path(folder) / "rows")
+            )
+
+    def start_anew(self) -> None:
+        """The next version has nothing of this one but what is kept from run to run."""
+        self._is_anew = True
+
+    def build(
+        self,
+        schema: str,
+        name: str,
+        rows: Table,
+        key: Sequence[str] = (),
+        replaced_by: Sequence[str] = (),
+    ) -> Table:
+        """Make a table of the rows, in place of the one of that name once it is published."""
+        return self._make(self._building / "tables" / schema / name, rows)
+
+    def replace(
+        self,
+        schema: str,
+        name: str,
+        rows: Table,
+        gone: Table,
+        on: Sequence[str],
+        key: Sequence[str] = (),
+    ) -> tuple[Table, Table]:
+        """Put rows in place of those that agree with a row of `gone`, once it is published.
+
+        The table is written anew: its files are not changed where they are.
+        """
+        before = self.kept(name, schema)
+        assert before is not None
+        new = self.set_aside(f"new_{name}", rows.select(*before.columns))
+        return self.build(schema, name, before.anti_join(gone, on).union(new)), new
+
+    def set_aside(self, name: str, rows: Table) -> Table:
+        """A table of the rows for the time of the run."""
+        return self._make(self._place(name), rows)
+
+    def ask(self, question: Table) -> Callable[[], dict[str, Any]]:
+        """The only row of a query, once it is called."""
+
+        def answer() -> dict[str, Any]:
+            with told_in_short(self.folder):
+                return read_one(question)
+
+        return answer
+
+    def kept(self, name: str, schema: str = KEPT_SCHEMA) -> Table | None:
+        """The rows of a table that readers see."""
+        place = versions.table_files(self.folder, schema, name)
+        if place is None or schema in self._given_up:
+            return None
+        return self._read(place, f"kept_{schema}_{name}")
+
+    def give_up(self, schema: str) -> None:
+        """Publish without the tables of a schema."""
+        self._given_up.add(schema)
+
+    def append(self, name: str, rows: Table) -> Table:
+        """Add rows to a table of `quality`, which keeps those of earlier runs."""
+        kept = self.kept(name)
+        both = rows if kept is None else with_columns(kept, rows.schema()).union(rows)
+        return self.build(KEPT_SCHEMA, name, both)
+
+    def forget_raw(self, source: Source) -> None:
+        """Raw tables go with the place that the run builds in."""
+
+    def write_files(
+        self, rows: Table, columns: Sequence[str], order: Sequence[str], file: Path
+    ) -> int:
+        """Write columns of a table to FILE.csv and FILE.parquet, sorted; gives the number."""
+        chosen = rows.select([*dict.fromkeys([*order, *columns])])
+        return write_files(self._reader, self._take_back(chosen), columns, order, file)
+
+    def write_months(self, rows: Table, order: Sequence[str], folder: Path) -> None:
+        """Write a table to FOLDER/month=YYYY-MM-01/rows.parquet."""
+        write_months(self._reader, self._take_back(rows), order, folder)
+
+    def comment(self, schema: str, name: str, text: str, columns: Mapping[str, str]) -> None:
+        """Parquet files have no comments; what they mean is in `quality.data_dictionary`."""
+
+    def publish(self, *, afresh: bool = False) -> None:
+        """Show the run to readers; the run is over.
+
+        `afresh`: the version before is deleted at once.
+        """
+
+        def stays(schema: str, name: str) -> bool:
+            if schema in self._given_up:
+                return False
+            return not self._is_anew or schema in (KEPT_SCHEMA, SNAPSHOTS)
+
+        self._publish(self._building / "tables", stays, afresh=afresh)
+
+    def publish_quality(self) -> None:
+        """Show only what the run recorded in `quality`; the run is over."""
+        quality = self._building / "only_quality"
+        quality.mkdir()
+        (self._building / "tables" / KEPT_SCHEMA).rename(quality / KEPT_SCHEMA)
+        self._publish(quality, lambda *_: True)
+
+    def _publish(
+        self, finished: Path, stays: Callable[[str, str], bool], *, afresh: bool = False
+    ) -> None:
+        versions.put_in_place(self.folder, finished, stays, afresh=afresh)
+        self._lock.forget_entries()
+
+    def _place(self, name: str) -> Path:
+        """A place of the run that nothing else has."""
+        self._places += 1
+        return self._building / "aside" / f"{name}_{self._places}"
+
+    def _hand_over(self, name: str, rows: Table) -> Table:
+        """Rows of the reader as a table of Spark."""
+        place = self._place(name)
+        place.mkdir(parents=True)
+        copy_to(self._reader, rows, place / "rows.parquet")
+        return self._read(place, place.name).cast(rows.schema())
+
+    def _take_back(self, rows: Table) -> Table:
+        """Rows of Spark as a table of the reader."""
+        place = self._place("taken_back")
+        self._make(place, rows)
+        files = f"{escape(str(place))}/{versions.FILES}"
+        return self._reader.read_parquet(files, table_name="_taken_back").cast(rows.schema())
+
+    def _make(self, place: Path, rows: Table) -> Table:
+        """A table of the rows; Spark has another type for some of them than Ibis says."""
+        with told_in_short(f"{place.parent.name}.{place.name}"):
+            made = self.backend.raw_sql(self.backend.compile(rows))
+            columns = (
+                made[column].cast(PySparkType.from_ibis(dtype)).alias(column)
+                for column, dtype in rows.schema().items()
+            )
+            made = made.select(*columns)
+            made.write.parquet(str(place))
+            return self._read(place, f"{place.parent.name}_{place.name}").cast(rows.schema())
+
+    def _read(self, place: Path, name: str) -> Table:
+        return self.backend.read_parquet(str(place / versions.FILES), table_name=name)

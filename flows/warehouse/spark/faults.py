@@ -1,0 +1,35 @@
+"""Errors of Spark in our words: its own can quote the data."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
+
+from flows.errors import FULL, RunFailedError, SalesFunnelError
+
+STOPPED = ("SparkContext was shut down", "stopped SparkContext", "All masters are unresponsive")
+
+
+@contextmanager
+def told_in_short(what: object) -> Iterator[None]:
+    """Spark's errors in our words."""
+    try:
+        yield
+    except (Py4JError, PySparkException) as error:
+        raise in_our_words(what, error) from None
+
+
+def in_our_words(what: object, error: Exception) -> SalesFunnelError:
+    """What an error of Spark means."""
+    text = str(error)
+    for number, said in FULL.items():
+        if os.strerror(number) in text:
+            return RunFailedError(f"{what}: {said}")
+    if isinstance(error, Py4JError) and not hasattr(error, "java_exception"):
+        return RunFailedError(f"{what}: the Java of this run ended; run again")
+    if any(words in text for words in STOPPED):
+        return RunFailedError(f"{what}: the Spark cluster gave the run up; run again")
+    condition = error.getCondition() if isinstance(error, PySparkException) else None
+    return RunFailedError(f"{what}: Spark failed ({condition or type(error).__name__})")

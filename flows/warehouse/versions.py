@@ -1,0 +1,143 @@
+"""The folder of a warehouse on Spark: a version of all tables per run, and which one is current.
+
+    FOLDER/current                                 a link to the version that readers are to read
+    FOLDER/versions/000007/marts/TABLE/*.parquet   a table of a version
+
+A reader has a whole version or another whole one. The version before stays until the next run, for
+whoever is reading it. Whoever may look into FOLDER may read its tables.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from glob import escape
+from pathlib import Path
+from tempfile import mkdtemp
+
+import ibis
+from ibis.backends.duckdb import Backend
+
+from flows.errors import InputError, of_file
+from flows.folders import check_can_write
+
+CURRENT, VERSIONS, BUILDING = "current", "versions", ".building-"
+FILES = "*.parquet"
+
+
+def check_folder(folder: Path) -> None:
+    """See whether it is the folder of a warehouse, or can be made one.
+
+    Raises:
+        InputError: it is something else, or cannot be written to.
+    """
+    check_can_write(folder, "cannot make the warehouse")
+    if folder.is_dir() and not (folder / VERSIONS).is_dir():
+        others = [each for each in folder.iterdir() if not each.name.startswith(BUILDING)]
+        if others:
+            raise InputError(f"{folder}: has other files in it; name a folder of its own")
+
+
+@contextmanager
+def building_in(folder: Path) -> Iterator[Path]:
+    """A place beside the versions to make the next one in; what is left in it is gone at the end.
+
+    What is left of killed runs goes too. Spark may be ending one still, in a place of its own.
+    """
+    with _told(folder):
+        (folder / VERSIONS).mkdir(parents=True, exist_ok=True)
+        for leftover in folder.glob(f"{BUILDING}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        building = Path(mkdtemp(prefix=BUILDING, dir=folder))
+    try:
+        yield building
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def table_files(folder: Path, schema: str, name: str) -> Path | None:
+    """The folder of the files of a table that readers see; None if there is no such table."""
+    place = folder / CURRENT / schema / name
+    return place if place.is_dir() else None
+
+
+def tables(version: Path) -> list[tuple[str, str]]:
+    """Schema and name of the tables of a version."""
+    return sorted((place.parent.name, place.name) for place in version.glob("*/*"))
+
+
+def put_in_place(
+    folder: Path, finished: Path, stays: Callable[[str, str], bool], *, afresh: bool
+) -> None:
+    """Make a finished version the one that readers see.
+
+    Args:
+        folder: of the warehouse.
+        finished: the tables that were made.
+        stays: which of the others, by schema and name, it has from the version before.
+        afresh: nothing of the versions before may be left.
+
+    Raises:
+        InputError: files cannot be written there.
+        RunFailedError: the disk is full.
+    """
+    with _told(folder):
+        before, current = folder / VERSIONS, folder / CURRENT
+        names = sorted(int(each.name) for each in before.iterdir() if each.name.isdecimal())
+        shown = current.resolve().name if current.exists() else None
+        for schema, name in tables(current):
+            if not (finished / schema / name).exists() and stays(schema, name):
+                shutil.copytree(
+                    current / schema / name, finished / schema / name, copy_function=_link
+                )
+        _keep_on_disk(finished, folder.stat().st_mode & 0o777)
+        version = before / f"{(names or [0])[-1] + 1:06}"
+        finished.rename(version)
+        link = folder / f".{CURRENT}"
+        link.unlink(missing_ok=True)
+        link.symlink_to(Path(VERSIONS, version.name))
+        link.replace(current)
+    for each in before.iterdir():
+        if each.name not in (version.name, None if afresh else shown):
+            shutil.rmtree(each, ignore_errors=True)
+
+
+def open_to_look(folder: Path) -> Backend:
+    """A DuckDB with the tables of the version that is current now, whatever runs do meanwhile."""
+    backend = ibis.duckdb.connect()
+    version = (folder / CURRENT).resolve()
+    for schema, name in tables(version) if version.is_dir() else ():
+        backend.create_database(schema, force=True)
+        files = backend.read_parquet(escape(str(version / schema / name)) + f"/{FILES}")
+        backend.create_view(name, files, database=schema)
+    return backend
+
+
+def _link(file: str, to: str) -> None:
+    """The same file under another name; a copy, where a disk knows no such thing."""
+    try:
+        os.link(file, to)
+    except OSError:
+        shutil.copy2(file, to)
+
+
+def _keep_on_disk(version: Path, mode: int) -> None:
+    for folder, _, files in os.walk(version):
+        os.chmod(folder, mode)
+        for name in files:
+            file = os.path.join(folder, name)
+            with suppress(PermissionError):  # of another user of the cluster
+                os.chmod(file, mode & 0o666)
+            descriptor = os.open(file, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise of_file(folder, error, "cannot make the warehouse") from None
