@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import ibis
+import ibis.expr.datatypes as dt
 import pyspark
 from ibis import Table
 from ibis.backends.duckdb import Backend as DuckDB
@@ -32,6 +33,8 @@ from flows.warehouse.rows import published_runs, read_one, read_scalar, table_of
 from flows.warehouse.spark.faults import told_in_short
 from flows.warehouse.spark.session import check_reachable, connected
 from flows.warehouse.writing import copy_to, write_files, write_months
+
+TIME, MICROSECONDS = dt.Timestamp(), dt.Timestamp(scale=6)
 
 
 class SparkWarehouse:
@@ -192,7 +195,10 @@ class SparkWarehouse:
         place = versions.table_files(self.folder, schema, name)
         if place is None or schema in self._given_up:
             return None
-        return self._read(place, f"kept_{schema}_{name}")
+        kept = self._read(place, f"kept_{schema}_{name}")
+        # Ibis takes no notice that these are in microseconds.
+        times = {column: MICROSECONDS for column in kept.columns if kept[column].type() == TIME}
+        return kept.cast(times)
 
     def give_up(self, schema: str) -> None:
         """Publish without the tables of a schema."""
