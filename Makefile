@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check docs bench notebooks lock clean
+.PHONY: run test check docs bench notebooks spark lock clean
 
 run: .venv/run
 	$(BIN)/python -m flows.main
@@ -32,6 +32,9 @@ bench: .venv/dev
 notebooks: .venv/notebooks
 	$(BIN)/jupyter lab --notebook-dir=. reports/notebooks
 
+# For a warehouse on a Spark cluster.
+spark: .venv/spark
+
 # The locks hold hashes and no address, for every platform and Python from 3.11. Without one extra of
 # JupyterLab's: where it is there, every process of Prefect imports it, which takes a second.
 LOCK = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
@@ -41,6 +44,7 @@ lock: .venv/dev
 	$(BIN)/python -m pip install --quiet uv
 	$(LOCK) $(UPGRADE) --output-file requirements.txt
 	$(LOCK) $(UPGRADE) --group dev --constraint requirements.txt --output-file requirements-dev.txt
+	$(LOCK) $(UPGRADE) --extra spark --constraint requirements-dev.txt --output-file requirements-spark.txt
 	$(LOCK) $(UPGRADE) --group notebooks --constraint requirements-dev.txt --output-file requirements-notebooks.txt
 
 .venv/bin/python:
@@ -58,6 +62,10 @@ lock: .venv/dev
 
 .venv/notebooks: requirements-notebooks.txt .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-notebooks.txt
+	touch $@
+
+.venv/spark: requirements-spark.txt .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-spark.txt
 	touch $@
 
 clean:

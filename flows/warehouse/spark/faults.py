@@ -7,17 +7,25 @@ from contextlib import contextmanager
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
-from flows.errors import FULL, RunFailedError, SalesFunnelError
+from flows import signals
+from flows.errors import FULL, InterruptedRunError, RunFailedError, SalesFunnelError
 
 STOPPED = ("SparkContext was shut down", "stopped SparkContext", "All masters are unresponsive")
 
 
 @contextmanager
 def told_in_short(what: object) -> Iterator[None]:
-    """Spark's errors in our words."""
+    """Spark's errors in our words.
+
+    Raises:
+        InterruptedRunError: a signal came while Java was at work.
+        RunFailedError: anything else.
+    """
     try:
         yield
     except (Py4JError, PySparkException) as error:
+        if signals.received:
+            raise InterruptedRunError(f"{what}: interrupted") from None
         raise in_our_words(what, error) from None
 
 
