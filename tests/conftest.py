@@ -20,8 +20,11 @@ NewDatabase = Callable[[str], str]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Ibis calls what DuckDB has deprecated; that is not for us to mend."""
+    """What libraries do that is not for us to mend: Ibis calls what DuckDB has deprecated."""
     config.addinivalue_line("filterwarnings", "ignore:fetch_:DeprecationWarning")
+    # PySpark leaves connections to its Java, of this machine, to the garbage collector.
+    for warning in ("ResourceWarning", "pytest.PytestUnraisableExceptionWarning"):
+        config.addinivalue_line("filterwarnings", f"ignore:.*laddr=.'127.0.0.1:{warning}")
 
 
 @pytest.fixture(scope="session")
@@ -117,9 +120,23 @@ def _run(url: str, statement: sql.Composable) -> None:
         session.cursor().execute(statement)
 
 
-@pytest.fixture(scope="session", params=["duckdb", "postgres"])
+# It takes half an hour: Spark thinks about each of these small queries for a second.
+ON_SPARK = pytest.mark.skipif(
+    not os.environ.get("FUNNEL_TEST_SPARK"), reason="FUNNEL_TEST_SPARK=1 is not set"
+)
+
+
+@pytest.fixture(
+    scope="session", params=["duckdb", "postgres", pytest.param("spark", marks=ON_SPARK)]
+)
 def engine(request: pytest.FixtureRequest) -> Iterator[BaseBackend]:
     """A connection to each engine; tests that use it run on all of them."""
+    if request.param == "spark":
+        from flows.warehouse.spark.session import connected
+
+        with connected("local[2]") as connection:
+            yield connection
+        return
     if request.param == "duckdb":
         connection = ibis.duckdb.connect()
     else:

@@ -60,14 +60,19 @@ class Compiler(PySparkCompiler):
 
 
 class SparkBackend(Backend):
-    """Ibis on Spark; what is read does not go through pandas, which has no integer that is null."""
+    """Ibis on Spark; no rows go through pandas, whose texts and integers cannot be null."""
 
     compiler = Compiler()
+
+    def _register_in_memory_table(self, op: ops.InMemoryTable) -> None:
+        rows = self._session.createDataFrame(op.data.to_pyarrow(op.schema))
+        rows.createOrReplaceTempView(op.name)
 
     def to_pyarrow(
         self, expr: Expr, /, *, params: Any = None, limit: Any = None, **kwargs: Any
     ) -> Any:
         """The rows, with the types of the expression."""
         table = expr.as_table()
+        self._run_pre_execute_hooks(table)
         found: pa.Table = self.raw_sql(self.compile(table, params=params, limit=limit)).toArrow()
         return expr.__pyarrow_result__(found.cast(table.schema().to_pyarrow()))
