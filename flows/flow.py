@@ -170,9 +170,9 @@ def sales_funnel(
     Args:
         source: folder of the export, duckdb://PATH?schema=NAME or
             postgresql://USER@HOST:PORT/DATABASE?schema=NAME.
-        warehouse: duckdb://PATH or postgresql://USER@HOST:PORT/DATABASE. A password is no
-            parameter, because Prefect stores those: give it by PGPASSWORD, ~/.pgpass, or in
-            FUNNEL_SOURCE and FUNNEL_WAREHOUSE.
+        warehouse: duckdb://PATH, postgresql://USER@HOST:PORT/DATABASE or
+            spark://HOST:PORT?catalog=FOLDER. A password is no parameter, because Prefect stores
+            those: give it by PGPASSWORD, ~/.pgpass, or in FUNNEL_SOURCE and FUNNEL_WAREHOUSE.
         report: HTML file to write.
         export: folder to write the tables of the report to, as CSV and Parquet, and the events, as
             Parquet by month; by default none.

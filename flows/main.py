@@ -92,8 +92,8 @@ Exit codes: 0 done (there can be warnings), 1 failed or stopped by a check, 2 us
 @click.option(
     "--warehouse",
     metavar="URL",
-    help="duckdb://PATH, or postgresql://USER@HOST:PORT/DATABASE with the password in PGPASSWORD"
-    " or ~/.pgpass.  [duckdb://data/warehouse.duckdb]",
+    help="duckdb://PATH, postgresql://USER@HOST:PORT/DATABASE with the password in PGPASSWORD"
+    " or ~/.pgpass, or spark://HOST:PORT?catalog=FOLDER.  [duckdb://data/warehouse.duckdb]",
 )
 @click.option("--report", metavar="FILE", help="HTML file.  [reports/out/sales_funnel.html]")
 @click.option(

@@ -47,7 +47,8 @@ class Settings(BaseSettings):
     warehouse: Place = _setting(
         "duckdb://data/warehouse.duckdb",
         "Where the tables are made.",
-        "`duckdb://PATH`; `postgresql://USER@HOST:PORT/DATABASE`",
+        "`duckdb://PATH`; `postgresql://USER@HOST:PORT/DATABASE`;"
+        " `spark://HOST:PORT?catalog=FOLDER`",
     )
     report: File = _setting(
         Path("reports/out/sales_funnel.html"),

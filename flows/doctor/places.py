@@ -15,7 +15,7 @@ from flows.export_folder import check_folder
 from flows.folders import check_can_write, check_no_folder, nearest
 from flows.settings import Settings
 from flows.warehouse import open_warehouse
-from flows.warehouse.address import shown
+from flows.warehouse.address import shown, spark_places
 from flows.warehouse.export import is_database, opened_export
 
 LEAST = 100_000_000  # bytes
@@ -61,7 +61,10 @@ def export(settings: Settings) -> Iterator[Told]:
 
 
 def disk(settings: Settings) -> Iterator[Told]:
-    """Room: a run works on a copy of a DuckDB file, and may add as much as there is to read."""
+    """Room: a run works on a copy of a DuckDB file, and may add as much as there is to read.
+
+    One on Spark makes another version of every table.
+    """
     grows = _size(settings.warehouse) + _size(settings.source)
     places = {
         "the report": (settings.report.parent, 0),
@@ -71,6 +74,8 @@ def disk(settings: Settings) -> Iterator[Told]:
     if settings.warehouse.startswith("duckdb://"):
         file = Path(settings.warehouse.removeprefix("duckdb://"))
         places = {"the warehouse": (file.parent, grows)} | places
+    if on_spark := spark_places(settings.warehouse):
+        places = {"the warehouse": (on_spark[1], _size(settings.source))} | places
     for what, (folder, more) in places.items():
         free = shutil.disk_usage(nearest(folder)).free
         said = f"{folder}: {free / 1e9:,.1f} GB free for {what}"

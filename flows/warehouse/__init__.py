@@ -169,7 +169,7 @@ def open_warehouse(url: str, limits: Limits = USUAL) -> Warehouse:
         return PostgresWarehouse(url, limits)
     if places := spark_places(url):
         if find_spec("pyspark") is None:
-            raise InputError("spark: is not installed; run `make spark`, or pip install pyspark")
+            raise InputError("warehouse: pyspark is not installed; `make spark` does it")
         from flows.warehouse.spark import SparkWarehouse
 
         return SparkWarehouse(*places, limits)

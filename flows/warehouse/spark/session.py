@@ -11,9 +11,11 @@ from contextlib import contextmanager
 from logging import getLogger
 from pathlib import Path
 
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from flows.errors import InputError
+from flows.errors import InputError, WarehouseBusyError
 from flows.warehouse.spark.compiler import SparkBackend
 
 SETTINGS: dict[str, bool | float | int | str | None] = {
@@ -32,7 +34,9 @@ TIMEZONE = """
     CREATE TEMPORARY FUNCTION timezone(zone STRING, at TIMESTAMP_NTZ) RETURNS TIMESTAMP_NTZ
     RETURN convert_timezone('UTC', zone, at)
 """
-PATIENCE = 5.0  # seconds; Spark would try for a minute, and then stop with its whole driver
+# Seconds. Spark would try to reach a master for a minute, and then stop with its whole driver; it
+# would wait for a worker for ever.
+PATIENCE_WITH_MASTER, PATIENCE_WITH_WORKERS = 5.0, 120.0
 
 
 def check_reachable(master: str) -> None:
@@ -49,7 +53,7 @@ def check_reachable(master: str) -> None:
     for place in master.removeprefix("spark://").split(","):
         host, _, port = place.rpartition(":")
         try:
-            socket.create_connection((host, int(port)), PATIENCE).close()
+            socket.create_connection((host, int(port)), PATIENCE_WITH_MASTER).close()
             return
         except (OSError, ValueError, OverflowError):
             continue
@@ -58,11 +62,16 @@ def check_reachable(master: str) -> None:
 
 @contextmanager
 def connected(master: str) -> Iterator[SparkBackend]:
-    """An Ibis connection to the cluster, for as long as it lasts."""
+    """An Ibis connection to the cluster, for as long as it lasts.
+
+    Raises:
+        WarehouseBusyError: no worker has room for a run.
+    """
     getLogger("SQLQueryContextLogger").disabled = True  # quotes the data
     with _signals_left_alone(), _no_words_of_java():
         session = SparkSession.builder.master(master).config(map=SETTINGS).getOrCreate()
     try:
+        _wait_for_a_worker(session, master)
         SparkBackend.register_options()
         backend = SparkBackend()
         backend.do_connect(session)
@@ -70,6 +79,28 @@ def connected(master: str) -> Iterator[SparkBackend]:
         yield backend
     finally:
         session.stop()
+
+
+def _wait_for_a_worker(session: SparkSession, master: str) -> None:
+    gave_up = threading.Event()
+
+    def give_up() -> None:
+        gave_up.set()
+        session.sparkContext.cancelAllJobs()
+
+    patience = threading.Timer(PATIENCE_WITH_WORKERS, give_up)
+    patience.start()
+    try:
+        session.range(1).collect()
+    except (Py4JError, PySparkException):
+        if not gave_up.is_set():
+            raise
+        raise WarehouseBusyError(
+            f"{master}: no worker has room for a run: others have taken all, or none is as large as"
+            " spark.executor.memory and spark.executor.cores ask for; try again later"
+        ) from None
+    finally:
+        patience.cancel()
 
 
 @contextmanager

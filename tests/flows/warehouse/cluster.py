@@ -4,7 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,11 @@ class Cluster:
     master: str
     environment: dict[str, str]
     workers: list["subprocess.Popen[bytes]"]
+    folder: Path
+
+    def logs(self) -> list[Path]:
+        """What the master, the workers and what they ran have written."""
+        return [file for file in self.folder.rglob("*") if file.name in ("log", "stdout", "stderr")]
 
     def url(self, folder: Path) -> str:
         """The warehouse in a folder."""
@@ -44,7 +49,7 @@ class Cluster:
 
 
 @contextmanager
-def running_cluster(folder: Path) -> Iterator[Cluster]:
+def running_cluster(folder: Path, workers: Collection[str] = ("one", "two")) -> Iterator[Cluster]:
     """A cluster whose files are in a folder; all of it is gone at the end."""
     if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
         pytest.skip("there is no Java for Spark")
@@ -54,15 +59,16 @@ def running_cluster(folder: Path) -> Iterator[Cluster]:
         master = f"spark://127.0.0.1:{port}"
         stack.enter_context(_started(folder / "master", "master.Master", "--port", port))
         limits = ("--cores", "1", "--memory", "1g")
-        workers = [
+        started = [
             stack.enter_context(_started(folder / name, "worker.Worker", *limits, master))
-            for name in ("one", "two")
+            for name in workers
         ]
         log = folder / "master/log"
-        wait_until(lambda: log.read_text().count("Registering worker") == 2, seconds=60)
+        wait_until(lambda: "I have been elected leader" in log.read_text(), seconds=60)
+        wait_until(lambda: log.read_text().count("Registering worker") == len(workers), seconds=60)
         (folder / "spark-defaults.conf").write_text(DEFAULTS)
         environment = LOCAL | {"SPARK_CONF_DIR": str(folder), "JAVA_TOOL_OPTIONS": SHORT_RUNS}
-        yield Cluster(master, environment, workers)
+        yield Cluster(master, environment, started, folder)
 
 
 @contextmanager
