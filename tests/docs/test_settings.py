@@ -14,7 +14,7 @@ from transforms.sources import SOURCES
 
 OPTIONS = {option.opts[0]: option for option in command.params if isinstance(option, click.Option)}
 VARIABLES = {f"FUNNEL_{field.upper()}": field for field in Settings.model_fields}
-FOR_TESTS = {"FUNNEL_TEST_POSTGRES_URL", "FUNNEL_REAL_EXPORT"}
+FOR_TESTS = {"FUNNEL_TEST_SPARK", "FUNNEL_TEST_POSTGRES_URL", "FUNNEL_REAL_EXPORT"}
 
 
 def rows_by_option() -> dict[str, list[str]]:

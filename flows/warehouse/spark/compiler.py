@@ -3,6 +3,7 @@
 Ibis has no public way to add to a compiler; so this is what to look at when its version changes.
 """
 
+import re
 from typing import Any, ClassVar
 
 import ibis.expr.datatypes as dt
@@ -15,7 +16,10 @@ from ibis.expr.types import Expr
 
 
 class Compiler(PySparkCompiler):
-    """JSON is a VARIANT, which knows a text from a number, and needs no Python on the workers."""
+    """What models say, in words of Spark that mean it.
+
+    JSON is a VARIANT, which knows a text from a number, and needs no Python on the workers.
+    """
 
     # These become methods, of each class anew, and would hide those below.
     SIMPLE_OPS: ClassVar[dict[type[ops.Node], str]] = {}
@@ -54,9 +58,41 @@ class Compiler(PySparkCompiler):
             return self.f.count_if(where)
         return super().visit_CountStar(op, arg=arg, where=where)
 
+    def visit_RegexSearch(self, op: ops.Node, *, arg: Any, pattern: Any) -> Any:
+        """Whether the pattern is found in the text."""
+        return self.f.regexp_like(arg, _pattern_of_java(pattern))
+
+    def visit_RegexExtract(self, op: ops.Node, *, arg: Any, pattern: Any, index: Any) -> Any:
+        """What a group of the pattern finds; an empty text, if it is not found."""
+        return self.f.regexp_extract(arg, _pattern_of_java(pattern), index)
+
+    def visit_RegexReplace(self, op: ops.Node, *, arg: Any, pattern: Any, replacement: Any) -> Any:
+        """The text with another one wherever the pattern is found."""
+        if isinstance(replacement, sge.Literal):
+            in_java = replacement.this.replace("$", r"\$")
+            replacement = sge.convert(re.sub(r"\\(\d)", r"$\1", in_java))
+        return self.f.regexp_replace(arg, _pattern_of_java(pattern), replacement)
+
+    def visit_ScalarUDF(self, op: ops.ScalarUDF, **given: Any) -> Any:
+        """A function of the engine; of that of `transforms.times`, others have one for each way."""
+        if self.__sql_name__(op) != "timezone":
+            return super().visit_ScalarUDF(op, **given)
+        zone, at = given.values()
+        from_clock = op.args[1].dtype.timezone is None
+        way = (zone, "UTC") if from_clock else ("UTC", zone)
+        return self.f.anon.convert_timezone(*way, at)
+
     def visit_BitOr(self, op: ops.Node, *, arg: Any, where: Any) -> Any:
         """The bits that are set in any of the numbers."""
         return self.agg.bit_or(arg, where=where)
+
+
+def _pattern_of_java(pattern: Any) -> Any:
+    """To Java, `$` is before a last line feed, too."""
+    if not isinstance(pattern, sge.Literal):
+        return pattern
+    parts = re.findall(r"\\.|\[(?:\\.|[^\]\\])*\]|.", pattern.this, re.DOTALL)
+    return sge.convert("".join(r"\z" if part == "$" else part for part in parts))
 
 
 class SparkBackend(Backend):

@@ -28,12 +28,6 @@ SETTINGS: dict[str, bool | float | int | str | None] = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
 }
-# `transforms.times` has the function of this name that other engines have: both ways, between the
-# clock of a zone and UTC. Models only go from UTC.
-TIMEZONE = """
-    CREATE TEMPORARY FUNCTION timezone(zone STRING, at TIMESTAMP_NTZ) RETURNS TIMESTAMP_NTZ
-    RETURN convert_timezone('UTC', zone, at)
-"""
 # Seconds. Spark would try to reach a master for a minute, and then stop with its whole driver; it
 # would wait for a worker for ever.
 PATIENCE_WITH_MASTER, PATIENCE_WITH_WORKERS = 5.0, 120.0
@@ -75,7 +69,6 @@ def connected(master: str) -> Iterator[SparkBackend]:
         SparkBackend.register_options()
         backend = SparkBackend()
         backend.do_connect(session)
-        backend.raw_sql(TIMEZONE)
         yield backend
     finally:
         session.stop()
