@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 import ibis
+import sqlglot.expressions as sge
 from ibis.backends.duckdb import Backend
 
 from flows.errors import InputError, of_file
@@ -106,10 +107,17 @@ def open_to_look(folder: Path) -> Backend:
     """A DuckDB with the tables of the version that is current now, whatever runs do meanwhile."""
     backend = ibis.duckdb.connect()
     version = (folder / CURRENT).resolve()
-    for schema, name in tables(version) if version.is_dir() else ():
-        backend.create_database(schema, force=True)
-        files = backend.read_parquet(escape(str(version / schema / name)) + f"/{FILES}")
-        backend.create_view(name, files, database=schema)
+    there = tables(version)
+    for schema in {schema for schema, _ in there}:
+        backend.create_database(schema)
+    for schema, name in there:
+        files = sge.convert(f"{escape(str(version / schema / name))}/{FILES}")
+        view = sge.Create(
+            this=sge.table_(name, db=schema, quoted=True),
+            kind="VIEW",
+            expression=sge.select("*").from_(sge.func("read_parquet", files)),
+        )
+        backend.raw_sql(view.sql("duckdb"))
     return backend
 
 

@@ -7,6 +7,7 @@ cluster.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from glob import escape
@@ -29,7 +30,7 @@ from flows.warehouse.folder import ExportFile
 from flows.warehouse.landing import Landed
 from flows.warehouse.limits import USUAL, Limits
 from flows.warehouse.masking import masking_with
-from flows.warehouse.rows import published_runs, read_one, read_scalar, table_of, with_columns
+from flows.warehouse.rows import published_runs, read_scalar, table_of, with_columns
 from flows.warehouse.spark.faults import told_in_short
 from flows.warehouse.spark.session import check_reachable, connected
 from flows.warehouse.writing import copy_to, write_files, write_months
@@ -46,6 +47,7 @@ class SparkWarehouse:
     backend: DuckDB | Spark
     _reader: DuckDB
     _lock: Lock
+    _asking: Executor
     _building: Path
     _is_read: bool
 
@@ -104,8 +106,12 @@ class SparkWarehouse:
             versions.building_in(self.folder) as self._building,
             reader.opened(self._limits) as self._reader,
             connected(self.master) as self.backend,
+            ThreadPoolExecutor(1) as self._asking,
         ):
-            yield
+            try:
+                yield
+            finally:
+                self._asking.shutdown(wait=False, cancel_futures=True)
 
     def begin(self, entry: Entry) -> list[Entry]:
         """Keep an entry about this run, in the file of the lock; gives those of earlier ones."""
@@ -182,13 +188,15 @@ class SparkWarehouse:
         return self._make(self._place(name), rows)
 
     def ask(self, question: Table) -> Callable[[], dict[str, Any]]:
-        """The only row of a query, once it is called."""
+        """The only row of a query, which the cluster works on beside the run."""
+        query = self.backend.compile(question)
 
         def answer() -> dict[str, Any]:
             with told_in_short(self.folder):
-                return read_one(question)
+                [row] = self.backend.raw_sql(query).toArrow().to_pylist()
+                return row
 
-        return answer
+        return self._asking.submit(answer).result
 
     def kept(self, name: str, schema: str = KEPT_SCHEMA) -> Table | None:
         """The rows of a table that readers see."""

@@ -34,10 +34,6 @@ class Cluster:
     workers: list["subprocess.Popen[bytes]"]
     folder: Path
 
-    def logs(self) -> list[Path]:
-        """What the master, the workers and what they ran have written."""
-        return [file for file in self.folder.rglob("*") if file.name in ("log", "stdout", "stderr")]
-
     def url(self, folder: Path) -> str:
         """The warehouse in a folder."""
         return f"{self.master}?catalog={folder}"

@@ -1,12 +1,11 @@
 """A cluster of Spark makes the tables that DuckDB makes, and readers see whole versions of them."""
 
-import csv
 import json
+import re
 import signal
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
 
 import duckdb
 import pytest
@@ -15,16 +14,13 @@ from flows.errors import InputError, WarehouseBusyError
 from flows.export_folder import ROWS
 from flows.warehouse import open_warehouse
 from flows.warehouse.address import WAREHOUSES
-from flows.warehouse.duckdb import DuckDBWarehouse
 from tests.flows.canaries import found_below, spellings
-from tests.flows.conftest import Sandbox, free_port, wait_until
+from tests.flows.conftest import Process, Sandbox, free_port, wait_until
 from tests.flows.warehouse.cluster import Cluster, running_cluster
 from tests.flows.warehouse.test_same_on_postgres import OF_THE_RUN, TABLES, differing
-from tests.whole_run import publish_run
 from transforms.sources import SOURCES
 
 SAMPLE = Path(__file__).parents[3] / "data/sample"
-ZONE, AS_OF = "America/New_York", datetime(2026, 8, 1)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +36,7 @@ def cluster(tmp_path_factory) -> Iterator[Cluster]:
 
 def part_of_the_sample(folder: Path, begin: float, end: float) -> Path:
     """An export with the rows of the sample from one share of each large table to another."""
-    folder.mkdir()
+    folder.mkdir(parents=True)
     for name in SOURCES:
         header, *lines = (SAMPLE / f"{name}.csv").read_text().splitlines(keepends=True)
         if name in ("activity", "deal_changes"):
@@ -49,127 +45,143 @@ def part_of_the_sample(folder: Path, begin: float, end: float) -> Path:
     return folder
 
 
-def lose_a_worker(cluster: Cluster, folder: Path, made: int) -> Thread:
-    """End a worker of the cluster as soon as the next run has made some tables."""
+@dataclass(frozen=True)
+class Done:
+    """What a run said, and its exit code."""
 
-    def wait_and_kill() -> None:
-        wait_until(lambda: len([*folder.glob(".building-*/tables/*/*")]) >= made, seconds=300)
-        cluster.kill_a_worker()
+    code: int
+    said: str
 
-    thread = Thread(target=wait_and_kill)
-    thread.start()
-    return thread
+
+@dataclass(frozen=True)
+class Runs:
+    """The same exports, run into a folder by Spark and into a file by DuckDB."""
+
+    sandbox: Sandbox
+    url: str
+    stopped: dict[str, Done]
+    done: list[Done]
+
+    @property
+    def folder(self) -> Path:
+        """The warehouse of Spark."""
+        return self.sandbox.folder / "spark"
+
+    @property
+    def exports(self) -> tuple[Path, Path]:
+        """What both wrote as files."""
+        return self.sandbox.folder / "exports_of_spark", self.sandbox.folder / "exports_of_duckdb"
 
 
 @pytest.fixture(scope="module")
-def folder(cluster, tmp_path_factory) -> Path:
-    """A warehouse after two runs: the second one adds to the first, and loses a worker."""
-    place = tmp_path_factory.mktemp("spark_runs")
-    exports = [part_of_the_sample(place / "a", 0, 0.9), part_of_the_sample(place / "b", 0.8, 1)]
-    folder = place / "sales"
-    publish_run(open_warehouse(cluster.url(folder)), exports[0], ZONE, AS_OF, incremental=True)
-    loss = lose_a_worker(cluster, folder, made=4)
-    warehouse = open_warehouse(cluster.url(folder))
-    publish_run(warehouse, exports[1], ZONE, AS_OF, "again", incremental=True)
-    loss.join()
-    assert len(cluster.workers) == 1
-    return folder
+def runs(cluster, tmp_path_factory, prefect_server) -> Runs:
+    """Three runs that are ended early, and two that are not: one after the other adds rows, and the
+    last one loses a worker.
+    """
+    sandbox = Sandbox(tmp_path_factory.mktemp("command") / "sandbox", prefect_server)
+    runs = Runs(sandbox, cluster.url(sandbox.folder / "spark"), {}, [])
+    settings = {"timezone": "America/New_York", "as_of": "2026-08-01", "incremental": True}
+    ours, theirs = runs.exports
+    parts = [(0, 0.9), (0.8, 1)]
+    exports = [
+        part_of_the_sample(sandbox.folder / f"export/{end}", *(begin, end)) for begin, end in parts
+    ]
+
+    def start(export: Path) -> Process:
+        options = ("--warehouse", runs.url, "--source", export, "--export", ours)
+        return sandbox.start(*options, **settings)
+
+    def made() -> list[Path]:
+        return [*runs.folder.glob(".building-*/tables/*/*")]
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        with start(exports[0]) as process:
+            for line in process.stderr:
+                if line.startswith("stg_stages"):
+                    break
+            process.send_signal(number)
+            _, rest = process.communicate(timeout=60)
+            runs.stopped[number.name] = Done(process.returncode, rest)
+    for export, loses_a_worker in zip(exports, (False, True), strict=True):
+        with start(export) as process:
+            if loses_a_worker:
+                wait_until(lambda: len(made()) >= 4, seconds=300)
+                cluster.kill_a_worker()
+            _, said = process.communicate(timeout=900)
+            runs.done.append(Done(process.returncode, said))
+        on_duckdb = sandbox.run("--source", export, "--export", theirs, **settings)
+        assert on_duckdb.returncode == 0, on_duckdb.stderr
+    return runs
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_signal_ends_a_run_and_nothing_is_changed(runs, name, code):
+    assert runs.stopped[name].code == code
+    assert runs.stopped[name].said.endswith("Stopped; nothing was changed.\n")
+
+
+def test_runs_succeed_also_without_a_worker_that_was_there(runs):
+    assert [done.code for done in runs.done] == [0, 0], runs.done
+    assert not [done for done in runs.done if re.search("WARN|ERROR|Exception|log4j", done.said)]
+    assert runs.sandbox.report.exists()
 
 
 @pytest.fixture(scope="module")
-def both(folder, tmp_path_factory) -> Iterator[duckdb.DuckDBPyConnection]:
-    """`spark`, and `duck` beside it, after the same runs, and `whole` after one with all rows."""
-    place = tmp_path_factory.mktemp("same")
-    for name, run_id in (("a", "test"), ("b", "again")):
-        warehouse, export = DuckDBWarehouse(place / "duck.duckdb"), folder.with_name(name)
-        publish_run(warehouse, export, ZONE, AS_OF, run_id, incremental=True)
+def both(runs) -> Iterator[duckdb.DuckDBPyConnection]:
+    """`spark`, and `duck` beside it."""
     with duckdb.connect() as connection:
-        connection.execute(f"ATTACH '{place}/duck.duckdb' AS duck (READ_ONLY)")
+        connection.execute(f"ATTACH '{runs.sandbox.warehouse}' AS duck (READ_ONLY)")
         connection.execute("ATTACH ':memory:' AS spark")
         for schema, table in TABLES:
-            files = folder / "current" / schema / table / "*.parquet"
+            files = runs.folder / "current" / schema / table / "*.parquet"
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS spark.{schema}")
             connection.execute(f"CREATE TABLE spark.{schema}.{table} AS FROM '{files}'")
         yield connection
 
 
 @pytest.mark.parametrize(("schema", "table"), TABLES, ids=lambda value: value)
-def test_every_table_has_the_rows_and_the_types_of_duckdb(both, schema, table):
+def test_every_table_has_the_columns_and_the_types_of_duckdb(both, schema, table):
     duck, spark = (both.table(f"{name}.{schema}.{table}") for name in ("duck", "spark"))
-    assert list(zip(spark.columns, spark.types, strict=True)) == list(
-        zip(duck.columns, duck.types, strict=True)
-    )
-    assert not differing(both, schema, table, OF_THE_RUN, ("duck", "spark"))
+    assert [*zip(spark.columns, spark.types, strict=True)] == [
+        *zip(duck.columns, duck.types, strict=True)
+    ]
 
 
-def test_there_is_nothing_but_versions(folder):
-    assert sorted(each.name for each in folder.iterdir()) == ["current", "versions"]
-    assert sorted(each.name for each in (folder / "versions").iterdir()) == ["000001", "000002"]
-    assert not [file for file in folder.rglob("*") if file.name == "_SUCCESS"]
+@pytest.mark.parametrize(
+    ("schema", "table"), [each for each in TABLES if each[1] != "runs"], ids=lambda value: value
+)
+def test_every_table_has_the_rows_of_duckdb(both, schema, table):
+    assert not differing(both, schema, table, (*OF_THE_RUN, "run_id"), ("duck", "spark"))
 
 
-def test_no_name_or_address_gets_to_the_cluster(folder, cluster, tmp_path_factory):
-    with (SAMPLE / "users.csv").open() as file:
-        users = sorted(csv.DictReader(file), key=lambda user: -len(user["name"]))[:3]
-    words = [word for user in users for word in (user["name"], user["email"])]
+def test_runs_that_were_ended_are_known(both):
+    found = both.execute("SELECT status FROM spark.quality.runs ORDER BY started_at").fetchall()
+    expected = ["interrupted", "interrupted", "crashed", "published", "published"]
+    assert [status for (status,) in found] == expected
+
+
+def test_nothing_but_versions_is_left(runs):
+    assert sorted(each.name for each in runs.folder.iterdir()) == ["current", "versions"]
+    assert sorted(each.name for each in (runs.folder / "versions").iterdir()) == [
+        "000001",
+        "000002",
+    ]
+    assert {file.suffix for file in runs.folder.rglob("*.*") if file.is_file()} <= {
+        ".parquet",
+        ".crc",
+    }
+
+
+def test_no_name_or_address_gets_to_the_cluster(runs, cluster):
+    users = duckdb.sql(f"SELECT Name, Email FROM '{SAMPLE}/users.csv' ORDER BY length(Name) DESC")
+    words = [word for user in users.limit(3).fetchall() for word in user]
     needles = {name: data for word in words for name, data in spellings(word).items()}
-    assert not found_below(folder, needles)
-    for log in cluster.logs():
-        assert not {name for name, data in needles.items() if data in log.read_bytes()}
+    assert not found_below(runs.folder, needles)
+    assert not found_below(cluster.folder, needles)
 
 
-@pytest.fixture(scope="module")
-def sandbox_on_spark(cluster, tmp_path_factory, prefect_server) -> Sandbox:
-    """A place for runs of the command, in which one was published by DuckDB, too."""
-    sandbox = Sandbox(tmp_path_factory.mktemp("command") / "sandbox", prefect_server)
-    done = sandbox.run("--export", sandbox.folder / "exports_of_duckdb")
-    assert done.returncode == 0, done.stderr
-    return sandbox
-
-
-@pytest.fixture(scope="module")
-def stopped(sandbox_on_spark, cluster) -> dict[str, tuple[int, str]]:
-    """Exit code and last words of runs that were ended in the middle."""
-    url = cluster.url(sandbox_on_spark.folder / "spark")
-    ended = {}
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-        with sandbox_on_spark.start("--warehouse", url) as process:
-            for line in process.stderr:
-                if line.startswith("stg_stages"):
-                    break
-            process.send_signal(number)
-            _, rest = process.communicate(timeout=60)
-            ended[number.name] = process.returncode, rest
-    return ended
-
-
-@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
-def test_a_signal_ends_a_run_and_nothing_is_changed(stopped, name, code):
-    returned, said = stopped[name]
-    assert returned == code
-    assert said.endswith("Stopped; nothing was changed.\n")
-
-
-@pytest.fixture(scope="module")
-def exported(stopped, sandbox_on_spark, cluster) -> Sandbox:
-    """After those runs, one to the end."""
-    url = cluster.url(sandbox_on_spark.folder / "spark")
-    done = sandbox_on_spark.run("--warehouse", url, "--export", sandbox_on_spark.exports)
-    assert done.returncode == 0, done.stderr
-    assert "WARN" not in done.stderr
-    return sandbox_on_spark
-
-
-def test_the_next_run_knows_of_those_that_were_ended_and_tidies_up(exported):
-    folder = exported.folder / "spark"
-    files = folder / "current/quality/runs/*.parquet"
-    statuses = duckdb.sql(f"SELECT status FROM '{files}' ORDER BY started_at").fetchall()
-    assert statuses == [("interrupted",), ("interrupted",), ("crashed",), ("published",)]
-    assert sorted(each.name for each in folder.iterdir()) == ["current", "versions"]
-
-
-def test_exported_files_are_those_of_duckdb(exported):
-    ours, theirs = exported.exports, exported.folder / "exports_of_duckdb"
+def test_exported_files_are_those_of_duckdb(runs):
+    ours, theirs = runs.exports
     files = sorted(file.relative_to(theirs) for file in theirs.rglob("*.csv"))
     assert len(files) > 10
     assert files == sorted(file.relative_to(ours) for file in ours.rglob("*.csv"))
@@ -182,10 +194,9 @@ def test_exported_files_are_those_of_duckdb(exported):
         assert one == other, file
 
 
-def test_the_funnel_as_it_was_known_is_told_without_the_cluster(exported):
-    gone = f"spark://127.0.0.1:{free_port()}?catalog={exported.folder}/spark"
-    now = "2099-01-01"
-    done = exported.run("--warehouse", gone, "--known-at", now)
+def test_the_funnel_as_it_was_known_is_told_without_the_cluster(runs):
+    gone = f"spark://127.0.0.1:{free_port()}?catalog={runs.folder}"
+    done = runs.sandbox.run("--warehouse", gone, "--known-at", "2099-01-01")
     assert done.returncode == 0, done.stderr
 
 

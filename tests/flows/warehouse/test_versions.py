@@ -43,11 +43,11 @@ def test_tables_that_stay_are_the_same_files(tmp_path):
 
 
 def test_who_reads_a_version_can_go_on_until_the_run_after_the_next(tmp_path):
-    publish(tmp_path / "sales", "marts/one", "quality/runs")
+    publish(tmp_path / "sales", "marts/one", "quality/runs", "quality/scores")
     reader = open_to_look(f"spark://nobody:7077?catalog={tmp_path}/sales")
     publish(tmp_path / "sales", "marts/one", "quality/runs", "marts/two")
     [[said]] = reader.raw_sql("FROM marts.one").fetchall()
-    assert said == "marts/one of 2"
+    assert said == "marts/one of 3"
     publish(tmp_path / "sales", "marts/one")
     assert len([*(tmp_path / "sales/versions").iterdir()]) == 2
     reader.disconnect()
