@@ -14,12 +14,14 @@ import pytest
 
 from tests.flows.conftest import free_port, wait_until
 
-# Java that compiles for long runs makes short ones slow.
+# What is good for long runs makes short ones slow.
 SHORT_RUNS = "-XX:TieredStopAtLevel=1"
 DEFAULTS = f"""
 spark.executor.extraJavaOptions {SHORT_RUNS}
 spark.executor.memory 700m
-spark.sql.shuffle.partitions 2
+spark.locality.wait 0
+spark.sql.adaptive.enabled false
+spark.sql.shuffle.partitions 1
 """
 KEPT = ("PATH", "JAVA_HOME", "HOME", "LANG", "TMPDIR")
 LOCAL = {"SPARK_LOCAL_IP": "127.0.0.1"}
