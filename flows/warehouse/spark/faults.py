@@ -8,7 +8,7 @@ from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
 from flows import signals
-from flows.errors import FULL, InterruptedRunError, RunFailedError, SalesFunnelError
+from flows.errors import FULL, InputError, InterruptedRunError, RunFailedError, SalesFunnelError
 
 STOPPED = ("SparkContext was shut down", "stopped SparkContext", "All masters are unresponsive")
 
@@ -19,6 +19,7 @@ def told_in_short(what: object) -> Iterator[None]:
 
     Raises:
         InterruptedRunError: a signal came while Java was at work.
+        InputError: the Java that is there is none for Spark.
         RunFailedError: anything else.
     """
     try:
@@ -39,5 +40,7 @@ def in_our_words(what: object, error: Exception) -> SalesFunnelError:
         return RunFailedError(f"{what}: the Java of this run ended; run again")
     if any(words in text for words in STOPPED):
         return RunFailedError(f"{what}: the Spark cluster gave the run up; run again")
+    if "JAVA_GATEWAY_EXITED" in text:
+        return InputError(f"{what}: Java did not start; Spark needs Java 17 or 21 (JAVA_HOME)")
     condition = error.getCondition() if isinstance(error, PySparkException) else None
     return RunFailedError(f"{what}: Spark failed ({condition or type(error).__name__})")

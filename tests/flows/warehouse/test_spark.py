@@ -281,6 +281,13 @@ def test_without_java_a_run_says_so(monkeypatch, tmp_path):
         pass
 
 
+def test_a_java_that_is_none_is_told(monkeypatch, sandbox, cluster):
+    monkeypatch.setenv("JAVA_HOME", str(sandbox.folder))
+    done = sandbox.run("--warehouse", cluster.url(sandbox.folder / "spark"))
+    assert done.returncode == 2
+    assert done.stderr.endswith("Java did not start; Spark needs Java 17 or 21 (JAVA_HOME)\n")
+
+
 def test_without_pyspark_a_run_says_so(monkeypatch, tmp_path):
     monkeypatch.setattr("flows.warehouse.find_spec", lambda name: None)
     with pytest.raises(InputError, match="pyspark is not installed; `make spark` does it"):
