@@ -23,11 +23,12 @@ docs: .venv/dev
 	$(BIN)/python -m flows.settings_page
 	$(BIN)/python -m tests.flows.faults
 
-bench: .venv/dev
+bench: .venv/dev .venv/dbt
 	$(BIN)/python -m tests.benchmarks.bench command
 	$(BIN)/python -m tests.benchmarks.bench million
 	$(BIN)/python -m tests.benchmarks.bench postgres
 	$(BIN)/python -m tests.benchmarks.bench incremental
+	$(BIN)/python -m tests.benchmarks.bench dbt
 
 notebooks: .venv/notebooks
 	$(BIN)/jupyter lab --notebook-dir=. reports/notebooks
@@ -45,6 +46,7 @@ lock: .venv/dev
 	$(LOCK) $(UPGRADE) --output-file requirements.txt
 	$(LOCK) $(UPGRADE) --group dev --constraint requirements.txt --output-file requirements-dev.txt
 	$(LOCK) $(UPGRADE) --extra spark --constraint requirements-dev.txt --output-file requirements-spark.txt
+	$(subst pyproject.toml,--group pyproject.toml:dbt,$(LOCK)) $(UPGRADE) --output-file requirements-dbt.txt
 	$(LOCK) $(UPGRADE) --group notebooks --constraint requirements-dev.txt --output-file requirements-notebooks.txt
 
 .venv/bin/python:
@@ -66,6 +68,11 @@ lock: .venv/dev
 
 .venv/spark: requirements-spark.txt .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-spark.txt
+	touch $@
+
+.venv/dbt: requirements-dbt.txt .venv/bin/python
+	$(PYTHON) -m venv $@
+	$@/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dbt.txt
 	touch $@
 
 clean:

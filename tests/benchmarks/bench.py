@@ -1,5 +1,5 @@
 """How long the command takes: `python -m tests.benchmarks.bench command`, `million`, `postgres`,
-`incremental`.
+`incremental`, `dbt`.
 
 command: the wall time of a run on a small export, with a Prefect server that is already there and
     without one. Five runs of each after a warm-up, in turn.
@@ -9,6 +9,9 @@ postgres: the same on PostgreSQL, on a server of its own, each time into an empt
     pairs after a warm-up, in turn. The memory is that of the client.
 incremental: a whole run over a million deals that keeps its rows, and then one over what is new of
     one deal in a hundred. Five such pairs on DuckDB, and three on PostgreSQL.
+dbt: a small export, and a million deals, from CSV to tables with all checks on DuckDB, beside
+    `dbt build` of a project with the same tables and rules. Five pairs of each after a warm-up, in
+    turn. This project draws its report besides.
 
 Prints median, minimum and maximum. Run it on an idle machine.
 """
@@ -27,10 +30,12 @@ from time import perf_counter
 import duckdb
 
 from flows.server import TemporaryServer
+from tests.benchmarks.dbt_project import write_project
 
 ROOT = Path(__file__).parents[2]
 SMALL_EXPORT = Path(os.environ.get("FUNNEL_REAL_EXPORT", ROOT / "data/sample"))
 RUNS = 5
+DBT = str(ROOT / ".venv/dbt/bin/python")  # has an environment of its own
 
 
 @dataclass(frozen=True)
@@ -42,11 +47,13 @@ class Measured:
     memory: float
 
 
-def measure(module: str, *arguments: str, environment: dict[str, str]) -> Measured:
-    """Run a module of the project as a process of its own."""
+def measure(
+    module: str, *arguments: str, environment: dict[str, str], python: str = sys.executable
+) -> Measured:
+    """Run a module, of the project if not of another Python, as a process of its own."""
     started = perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-m", module, *arguments],
+        [python, "-m", module, *arguments],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.DEVNULL,
@@ -193,6 +200,35 @@ def incremental(place: Path, environment: dict[str, str]) -> None:
     database.cleanup()
 
 
+def dbt(place: Path, environment: dict[str, str]) -> None:
+    """Time a small export and a million deals beside dbt."""
+    exports = {"a small export": SMALL_EXPORT, "a million deals": big_export(place, environment)}
+    with server(environment | {"PREFECT_HOME": str(place / "there")}) as there:
+        for of, export in exports.items():
+            project = place / f"dbt_{export.name}"
+            tests = write_project(export, place / "dbt.duckdb", project)
+            folders = ("--project-dir", str(project), "--profiles-dir", str(project))
+
+            def pair(
+                export: Path = export, folders: tuple[str, ...] = folders
+            ) -> tuple[Measured, Measured]:
+                for left in place.glob("*.duckdb"):
+                    left.unlink()
+                ours = measure(
+                    "flows.main",
+                    *("--source", str(export), "--warehouse", f"duckdb://{place}/ours.duckdb"),
+                    *("--report", str(place / "report.html")),
+                    environment=there,
+                )
+                return ours, measure(
+                    "dbt.cli.main", "build", *folders, environment=environment, python=DBT
+                )
+
+            pair()
+            pairs = [pair() for _ in range(RUNS)]
+            compare(pairs, ("this project", f"dbt build, {tests} tests"), of)
+
+
 def one_in_a_hundred(export: Path, new: Path) -> Path:
     """An export of what is new of one deal in a hundred: its next stage, and its calls done."""
     new.mkdir()
@@ -235,5 +271,6 @@ if __name__ == "__main__":
             "million": million,
             "postgres": postgres,
             "incremental": incremental,
+            "dbt": dbt,
         }
         benchmarks[sys.argv[1]](place, environment)
