@@ -28,6 +28,9 @@ OF_A_MODEL = re.compile(rf'"?\b(?:{SCHEMAS})"?\."?(\w+)"?')
 def write_project(export: Path, file: Path, folder: Path) -> int:
     """Write the project; gives the number of its tests."""
     macros, models = _statements()
+    has_deals = (export / "deals.csv").exists()
+    raw_deals = DEALS.partition(" AS ")[2] if has_deals else "SELECT 0 AS line LIMIT 0"
+    models.append((WORK, "raw_deals", raw_deals))
     inner, outer = (f"unhex('{pad.hex()}')" for pad in pads(KEY))
     variables = {"ipad": inner, "opad": outer, "folder": f"'{export}'", "timezone": "'UTC'"}
     macros = [_with(variables, macro) for macro in macros]
@@ -61,7 +64,8 @@ def write_project(export: Path, file: Path, folder: Path) -> int:
 
 def _statements() -> tuple[list[str], list[tuple[str, str, str]]]:
     """The macros of the handwritten SQL, and schema, name and query of its tables."""
-    macros, models = [], [(WORK, "raw_deals", DEALS.partition(" AS ")[2])]
+    macros: list[str] = []
+    models: list[tuple[str, str, str]] = []
     for layer in LAYERS:
         for statement in duckdb.extract_statements((HERE / layer).read_text(encoding="utf-8")):
             text = re.sub(r"\s*--.*", "", statement.query).strip().rstrip(";")
