@@ -120,7 +120,7 @@ def _run(url: str, statement: sql.Composable) -> None:
         session.cursor().execute(statement)
 
 
-# It takes half an hour: Spark thinks about each of these small queries for a second.
+# It takes a quarter of an hour: Spark thinks about each of these small queries for a second.
 ON_SPARK = pytest.mark.skipif(
     not os.environ.get("FUNNEL_TEST_SPARK"), reason="FUNNEL_TEST_SPARK=1 is not set"
 )

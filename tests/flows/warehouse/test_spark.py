@@ -1,6 +1,7 @@
 """A cluster of Spark makes the tables that DuckDB makes, and readers see whole versions of them."""
 
 import json
+import os
 import re
 import signal
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from tests.flows.warehouse.test_same_on_postgres import OF_THE_RUN, TABLES, diff
 from transforms.sources import SOURCES
 
 SAMPLE = Path(__file__).parents[3] / "data/sample"
+ADDS_ROWS = bool(os.environ.get("FUNNEL_TEST_SPARK"))  # a run takes minutes
 
 
 @pytest.fixture(scope="module")
@@ -75,14 +77,14 @@ class Runs:
 
 @pytest.fixture(scope="module")
 def runs(cluster, tmp_path_factory, prefect_server) -> Runs:
-    """Two runs that are ended early, and two that are not: one after the other adds rows, and the
-    last one loses a worker.
+    """Two runs that are ended early, and one that is not, although it loses a worker. If
+    FUNNEL_TEST_SPARK is set, it adds rows to those of a run before.
     """
     sandbox = Sandbox(tmp_path_factory.mktemp("command") / "sandbox", prefect_server)
     runs = Runs(sandbox, cluster.url(sandbox.folder / "spark"), {}, [])
     settings = {"timezone": "America/New_York", "as_of": "2026-08-01", "incremental": True}
     ours, theirs = runs.exports
-    parts = [(0, 0.9), (0.8, 1)]
+    parts = [(0, 0.9), (0.8, 1)] if ADDS_ROWS else [(0, 1)]
     exports = [
         part_of_the_sample(sandbox.folder / f"export/{end}", *(begin, end)) for begin, end in parts
     ]
@@ -101,9 +103,10 @@ def runs(cluster, tmp_path_factory, prefect_server) -> Runs:
             process.send_signal(number)
             _, rest = process.communicate(timeout=60)
             runs.stopped[number.name] = Done(process.returncode, rest)
-    for export, loses_a_worker in zip(exports, (False, True), strict=True):
-        with start(export, *(("--export", ours) if loses_a_worker else ())) as process:
-            if loses_a_worker:
+    for export in exports:
+        is_last = export == exports[-1]
+        with start(export, *(("--export", ours) if is_last else ())) as process:
+            if is_last:
                 wait_until(lambda: len(made()) >= 4, seconds=300)
                 cluster.kill_a_worker()
             _, said = process.communicate(timeout=900)
@@ -119,7 +122,7 @@ def test_a_signal_ends_a_run_and_nothing_is_changed(runs):
 
 
 def test_runs_succeed_also_without_a_worker_that_was_there(runs):
-    assert [done.code for done in runs.done] == [0, 0], runs.done
+    assert {done.code for done in runs.done} == {0}, runs.done
     assert not [done for done in runs.done if re.search("WARN|ERROR|Exception|log4j", done.said)]
     assert runs.sandbox.report.exists()
 
@@ -154,8 +157,8 @@ def test_every_table_has_the_rows_of_duckdb(both, schema, table):
 
 def test_runs_that_were_ended_are_known(both):
     found = both.execute("SELECT status FROM spark.quality.runs ORDER BY started_at").fetchall()
-    expected = ["interrupted", "crashed", "published", "published"]
-    assert [status for (status,) in found] == expected
+    published = ["published"] * (2 if ADDS_ROWS else 1)
+    assert [status for (status,) in found] == ["interrupted", "crashed", *published]
 
 
 def test_nothing_but_versions_is_left(runs):
