@@ -8,6 +8,7 @@ whoever is reading it. Whoever may look into FOLDER may read its tables.
 """
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -22,8 +23,9 @@ from ibis.backends.duckdb import Backend
 from flows.errors import InputError, of_file
 from flows.folders import check_can_write
 
-CURRENT, VERSIONS, BUILDING = "current", "versions", ".building-"
+CURRENT, NEXT, VERSIONS, BUILDING = "current", ".current", "versions", ".building-"
 FILES = "*.parquet"
+_VERSION = re.compile(r"\d{6,}")
 
 
 def check_folder(folder: Path) -> None:
@@ -33,9 +35,11 @@ def check_folder(folder: Path) -> None:
         InputError: it is something else, or cannot be written to.
     """
     check_can_write(folder, "cannot make the warehouse")
-    if folder.is_dir() and not (folder / VERSIONS).is_dir():
-        others = [each for each in folder.iterdir() if not each.name.startswith(BUILDING)]
-        if others:
+    if folder.is_dir() and not (folder / CURRENT).is_symlink():
+        left = (BUILDING, NEXT)  # of runs that were killed
+        there = [each for each in folder.iterdir() if not each.name.startswith(left)]
+        versions = {each for each in there if each.name == VERSIONS and not _others(each)}
+        if {*there} - versions:
             raise InputError(f"{folder}: has other files in it; name a folder of its own")
 
 
@@ -84,7 +88,7 @@ def put_in_place(
     """
     with _told(folder):
         before, current = folder / VERSIONS, folder / CURRENT
-        names = sorted(int(each.name) for each in before.iterdir() if each.name.isdecimal())
+        numbers = [int(each.name) for each in before.iterdir() if _VERSION.fullmatch(each.name)]
         shown = current.resolve().name if current.exists() else None
         for schema, name in tables(current):
             if not (finished / schema / name).exists() and stays(schema, name):
@@ -92,14 +96,14 @@ def put_in_place(
                     current / schema / name, finished / schema / name, copy_function=_link
                 )
         _keep_on_disk(finished, folder.stat().st_mode & 0o777)
-        version = before / f"{(names or [0])[-1] + 1:06}"
+        version = before / f"{max(numbers, default=0) + 1:06}"
         finished.rename(version)
-        link = folder / f".{CURRENT}"
+        link = folder / NEXT
         link.unlink(missing_ok=True)
         link.symlink_to(Path(VERSIONS, version.name))
         link.replace(current)
     for each in before.iterdir():
-        if each.name not in (version.name, None if afresh else shown):
+        if _VERSION.fullmatch(each.name) and each.name not in (version.name, not afresh and shown):
             shutil.rmtree(each, ignore_errors=True)
 
 
@@ -119,6 +123,11 @@ def open_to_look(folder: Path) -> Backend:
         )
         backend.raw_sql(view.sql("duckdb"))
     return backend
+
+
+def _others(versions: Path) -> list[Path]:
+    """What is there beside versions."""
+    return [each for each in versions.iterdir() if not _VERSION.fullmatch(each.name)]
 
 
 def _link(file: str, to: str) -> None:

@@ -68,6 +68,15 @@ def test_a_version_that_was_never_shown_goes(tmp_path):
     assert seen(tmp_path / "sales") == ["marts/one", "marts/two"]
 
 
+def test_a_first_run_that_was_killed_at_its_end_is_no_obstacle(tmp_path):
+    (tmp_path / "sales/versions/000001/marts/one").mkdir(parents=True)
+    (tmp_path / "sales/.current").symlink_to("versions/000001")
+    check_folder(tmp_path / "sales")
+    publish(tmp_path / "sales", "marts/two")
+    assert seen(tmp_path / "sales") == ["marts/two"]
+    assert not (tmp_path / "sales/.current").is_symlink()
+
+
 def test_what_killed_runs_left_goes(tmp_path):
     with building_in(tmp_path / "sales") as left:
         (tmp_path / "sales/.building-killed").mkdir()
@@ -86,7 +95,7 @@ def test_who_may_read_the_folder_may_read_its_tables(tmp_path):
     assert modes == ["0o750", "0o640"]
 
 
-@pytest.mark.parametrize("inside", ["photo.jpg", "letters/a.txt"])
+@pytest.mark.parametrize("inside", ["photo.jpg", "letters/a.txt", "versions/1.0/a.txt"])
 def test_a_folder_with_other_files_in_it_is_refused(tmp_path, inside):
     file = tmp_path / "mine" / inside
     file.parent.mkdir(parents=True)
