@@ -78,9 +78,9 @@ KILLED_WHEN_PUBLISHED = """
     import os
     import signal
     from flows.main import command
-    from flows.warehouse.duckdb import DuckDBWarehouse
+    from flows.warehouse.file import Lock
 
-    DuckDBWarehouse._forget_entries = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+    Lock.forget_entries = lambda _: os.kill(os.getpid(), signal.SIGKILL)
     command()
     """
 

@@ -163,10 +163,8 @@ def test_runs_that_were_ended_are_known(both):
 
 def test_nothing_but_versions_is_left(runs):
     assert sorted(each.name for each in runs.folder.iterdir()) == ["current", "versions"]
-    assert sorted(each.name for each in (runs.folder / "versions").iterdir()) == [
-        "000001",
-        "000002",
-    ]
+    versions = ["000001", "000002"] if ADDS_ROWS else ["000001"]
+    assert sorted(each.name for each in (runs.folder / "versions").iterdir()) == versions
     assert {file.suffix for file in runs.folder.rglob("*.*") if file.is_file()} <= {
         ".parquet",
         ".crc",
