@@ -32,7 +32,6 @@ from flows.warehouse.rows import (
     published_runs,
     read,
     read_one,
-    read_scalar,
     table_of,
     with_columns,
 )
@@ -97,8 +96,7 @@ class DuckDBWarehouse:
 
     def knows_zone(self, name: str) -> bool:
         """Whether months can be cut in a time zone."""
-        zones = self.backend.sql("FROM pg_timezone_names()")
-        return bool(read_scalar((zones.name == name).any()))
+        return reader.knows_zone(self.backend, name)
 
     @contextmanager
     def run(self) -> Iterator[None]:

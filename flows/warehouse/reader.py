@@ -16,6 +16,7 @@ from flows.warehouse.folder import ExportFile
 from flows.warehouse.landing import Landed, land_file, table_names
 from flows.warehouse.limits import USUAL, Limits, keep_within
 from flows.warehouse.masking import pseudonym
+from flows.warehouse.rows import read_scalar
 
 SETTINGS = (
     "TimeZone = 'UTC'",
@@ -57,6 +58,12 @@ def land(backend: Backend, file: ExportFile, zone: str, forgotten: Collection[in
             mixed = "reached an invalid state" in str(error)
             why = "its lines end in different ways" if mixed else "it is damaged"
             raise InputError(f"{file.name}: cannot be read: {why}; export it again") from None
+
+
+def knows_zone(backend: Backend, name: str) -> bool:
+    """Whether months can be cut in a time zone."""
+    zones = backend.sql("FROM pg_timezone_names()")
+    return bool(read_scalar((zones.name == name).any()))
 
 
 def progress(backend: Backend) -> float:

@@ -30,7 +30,7 @@ from flows.warehouse.folder import ExportFile
 from flows.warehouse.landing import Landed
 from flows.warehouse.limits import USUAL, Limits
 from flows.warehouse.masking import masking_with
-from flows.warehouse.rows import published_runs, read_scalar, table_of, with_columns
+from flows.warehouse.rows import published_runs, table_of, with_columns
 from flows.warehouse.spark.faults import told_in_short
 from flows.warehouse.spark.session import check_reachable, connected
 from flows.warehouse.writing import copy_to, write_files, write_months
@@ -91,8 +91,7 @@ class SparkWarehouse:
 
     def knows_zone(self, name: str) -> bool:
         """Whether months can be cut in a time zone."""
-        zones = self.backend.sql("FROM pg_timezone_names()")
-        return bool(read_scalar((zones.name == name).any()))
+        return reader.knows_zone(self.backend, name)
 
     @contextmanager
     def run(self) -> Iterator[None]:
