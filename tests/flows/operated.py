@@ -78,7 +78,7 @@ class Operated:
         )
         for patience in (*range(1, 6), None):
             try:
-                with urllib.request.urlopen(request, timeout=20) as answer:
+                with urllib.request.urlopen(request, timeout=100) as answer:
                     return json.loads(answer.read() or "null")
             except urllib.error.HTTPError as error:
                 if error.code != BUSY or patience is None:

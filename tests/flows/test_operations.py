@@ -292,11 +292,13 @@ def test_of_a_run_that_a_check_stops_somebody_else_may_be_told(
     never = 'rule("never", lambda table: table.deal_id < 0)'
     code = model.read_text().replace("    checks=[", f"    checks=[{never}, ")
     model.write_text(code.replace("checks import ", "checks import rule, "))
-    operated.prefect("--no-prompt", "deploy", "--name", "ad-hoc", project=project)
     failures = len(told.of("The sales funnel failed"))
     source = str(operated.project / "data/sample")
-    run = operated.ended(operated.start("ad-hoc", source=source))
-    operated.prefect("--no-prompt", "deploy", "--name", "ad-hoc")
+    operated.prefect("--no-prompt", "deploy", "--name", "ad-hoc", project=project)
+    try:
+        run = operated.ended(operated.start("ad-hoc", source=source))
+    finally:
+        operated.prefect("--no-prompt", "deploy", "--name", "ad-hoc")
     assert run["state_type"] == "FAILED"
     gate = "Quality gate: nothing was published: obt_deals: fail: never 2 of 2 rows"
     assert run["state"]["message"].startswith(gate)
