@@ -3,75 +3,132 @@
 import json
 import re
 import signal
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
+import pytest
 
 import flows
 
 RUNS = "SELECT status, reason FROM quality.runs ORDER BY started_at"
+OF_EVERY_RUN = ("runs", "check_results", "scores", "reconciliation")
+UNLINKED = """
+    activity_id,type,assigned_to_user,deal_id,done,due_to
+    1,meeting,1,,True,2024-01-08 09:00:00
+    """
+
+Rows = list[tuple[Any, ...]]
 
 
-def stopped_by(place, number: signal.Signals, source) -> int:
-    """The exit code of a run that gets a signal after its first table."""
-    with place.start("--source", source) as process:
-        assert any(line.startswith("raw_") for line in process.stderr)
-        process.send_signal(number)
-        process.communicate(timeout=60)
-    return process.returncode
+@dataclass
+class History:
+    """A warehouse after one run of each kind; `codes`: how the runs ended, the first is the oldest.
+
+    `first`: what quality knew of the first run as soon as it had ended. `killed`, `bad`: the
+    exports of a run that was killed, and of the one that was refused.
+    """
+
+    query: Callable[[str], Rows]
+    codes: list[int]
+    first_id: str
+    first: dict[str, Rows]
+    killed: Path
+    bad: Path
 
 
-def test_a_run_that_was_killed_is_marked_by_the_next(place, export):
-    assert place.run("--source", export()).returncode == 0
-    assert stopped_by(place, signal.SIGKILL, export()) == -signal.SIGKILL
-    assert place.run("--source", export()).returncode == 0
-    assert place.query(RUNS) == [
-        ("published", None),
-        ("crashed", "it was killed, or the machine stopped"),
-        ("published", None),
+def of_run(query: Callable[[str], Rows], run_id: str) -> dict[str, Rows]:
+    """What quality knows of a run."""
+    return {
+        name: query(f"SELECT * FROM quality.{name} WHERE run_id = '{run_id}' ORDER BY 1, 2, 3")
+        for name in OF_EVERY_RUN
+    }
+
+
+@pytest.fixture(scope="module", params=["duckdb", "postgres"])
+def history(request, new_place, small_export, tmp_path_factory) -> History:
+    """Nine runs that follow one another, on each engine."""
+    folder = tmp_path_factory.mktemp("ledger")
+    linked = small_export(folder / "linked")
+    unlinked = small_export(folder / "unlinked", activity=UNLINKED)
+    bad = small_export(folder / "bad", stages="stage_id,stage_name\nx,Lead\n")
+    place = new_place(request.param, folder / "sandbox")
+
+    def stopped_by(number: signal.Signals, source: Path) -> int:
+        with place.start("--source", source) as process:
+            assert any(line.startswith("raw_") for line in process.stderr)
+            process.send_signal(number)
+            process.communicate(timeout=60)
+        return process.returncode
+
+    published = place.run("--json", "--source", linked)
+    first_id = json.loads(published.stdout)["run_id"]
+    first = of_run(place.query, first_id)
+    codes = [
+        published.returncode,
+        stopped_by(signal.SIGKILL, linked),
+        place.run("--source", unlinked).returncode,
+        stopped_by(signal.SIGTERM, linked),
+        place.run("--source", bad).returncode,
+        *[stopped_by(signal.SIGKILL, linked) for _ in range(2)],
+        place.run("--source", unlinked).returncode,
+        place.sandbox.run_with_a_broken_rule(
+            "--warehouse", place.url, "--source", unlinked
+        ).returncode,
     ]
+    return History(place.query, codes, first_id, first, linked, bad)
 
 
-def test_what_is_known_of_a_run_that_was_killed(place, export):
-    source = export()
-    stopped_by(place, signal.SIGKILL, source)
-    place.run("--source", source)
-    [(began, ended, said, read)] = place.query(
-        "SELECT started_at, finished_at, source, rows_read FROM quality.runs"
+def test_every_run_is_told_once_by_how_it_ended(history):
+    assert history.codes == [0, -signal.SIGKILL, 0, 143, 2, *[-signal.SIGKILL] * 2, 0, 1]
+    crashed = ("crashed", "it was killed, or the machine stopped")
+    *told, (refused, _), two, three, last, stopped = history.query(RUNS)
+    assert told == [("published", None), crashed, ("published", None), ("interrupted", "a signal")]
+    assert (refused, two, three, last) == ("refused", crashed, crashed, ("published", None))
+    assert stopped == ("stopped", "fail: never 2 of 2 rows")
+
+
+def test_what_is_known_of_a_run_that_was_killed(history):
+    killed = history.query(
+        "SELECT started_at IS NULL, finished_at, source, rows_read FROM quality.runs"
         " WHERE status = 'crashed'"
     )
-    assert (began is None, ended, said, read) == (False, None, str(source), None)
+    assert killed == [(False, None, str(history.killed), None)] * 3
 
 
-def test_a_run_that_was_interrupted_is_told(place, export):
-    assert stopped_by(place, signal.SIGTERM, export()) == 143
-    place.run("--source", export())
-    assert place.query(RUNS) == [("interrupted", "a signal"), ("published", None)]
+def test_of_a_run_that_was_refused_the_reason_is_told(history):
+    [(reason,)] = history.query("SELECT reason FROM quality.runs WHERE status = 'refused'")
+    assert reason.startswith(f"{history.bad}/stages.csv: 1 of 1 rows cannot be read")
 
 
-def test_a_run_that_was_refused_is_told_with_the_reason(place, export):
-    bad = export(stages="stage_id,stage_name\nx,Lead\n", folder="bad")
-    assert place.run("--source", bad).returncode == 2
-    place.run("--source", export())
-    [(status, reason), published] = place.query(RUNS)
-    assert (status, published) == ("refused", ("published", None))
-    assert reason.startswith(f"{bad}/stages.csv: 1 of 1 rows cannot be read")
+def test_what_was_known_of_a_run_outlives_all_others(history):
+    assert all(history.first.values())
+    assert of_run(history.query, history.first_id) == history.first
 
 
-def test_a_run_that_a_check_stopped_is_told_with_the_check(place, export):
-    stopped = place.sandbox.run_with_a_broken_rule("--warehouse", place.url, "--source", export())
-    assert stopped.returncode == 1
-    assert place.query(RUNS) == [("stopped", "fail: never 2 of 2 rows")]
+def test_the_questions_of_the_history_page_are_answered(history):
+    page = (Path(flows.__file__).parents[1] / "docs/history.md").read_text()
+    questions = re.findall(r"^-- (.+)\n([^;]+);", page, flags=re.MULTILINE)
+    since, score, loads, *_ = (question for _, question in questions)
+    runs = history.query("SELECT started_at, status FROM quality.runs ORDER BY started_at")
+    first, second, last = [began for began, status in runs if status == "published"]
+    [refused] = [began for began, status in runs if status == "refused"]
+    *_, (stopped, _) = runs
 
-
-def test_every_such_run_is_told_once(place, export):
-    source = export()
-    for _ in range(2):
-        stopped_by(place, signal.SIGKILL, source)
-    for _ in range(2):
-        place.run("--source", source)
-    statuses = [status for status, _ in place.query(RUNS)]
-    assert statuses == ["crashed", "crashed", "published", "published"]
+    began = {(model, check): at for model, check, _, at in history.query(since)}
+    assert began["stg_activities", "not_null(deal_id)"] == second
+    assert began["stg_deal_changes", "newest_within_45_days(changed_at)"] == first
+    scores = history.query(score)
+    assert [at for at, _ in scores] == [first, second, last, stopped]
+    all_linked, *none_linked = [found for _, found in scores]
+    assert {all_linked > found for found in none_linked} == {True}
+    assert len({*none_linked}) == 1
+    loaded = {(row[0], row[3]): row[5] for row in history.query(loads)}
+    assert loaded[first, "activity"] == 3
+    assert loaded[last, "activity"] == 1
+    assert loaded[refused, None] is None
 
 
 KILLED_WHEN_PUBLISHED = """
@@ -92,51 +149,3 @@ def test_a_run_that_was_killed_once_it_was_published_did_not_crash(sandbox, expo
     assert sandbox.run("--source", export()).returncode == 0
     with duckdb.connect(str(sandbox.warehouse), read_only=True) as connection:
         assert connection.sql(RUNS).fetchall() == [("published", None), ("published", None)]
-
-
-def test_history_survives_refreshes_and_failures(place, export):
-    first = json.loads(place.run("--json", "--source", export()).stdout)["run_id"]
-    of_first = {
-        name: place.query(f"SELECT * FROM quality.{name} WHERE run_id = '{first}' ORDER BY 1, 2, 3")
-        for name in ("runs", "check_results", "scores", "reconciliation")
-    }
-    stopped_by(place, signal.SIGKILL, export())
-    place.run("--source", export(stages="stage_id,stage_name\nx,Lead\n", folder="bad"))
-    place.run("--source", export())
-    for name, rows in of_first.items():
-        assert rows
-        kept = place.query(
-            f"SELECT * FROM quality.{name} WHERE run_id = '{first}' ORDER BY 1, 2, 3"
-        )
-        assert kept == rows, name
-
-
-def test_the_questions_of_the_history_page_are_answered(place, export):
-    page = (Path(flows.__file__).parents[1] / "docs/history.md").read_text()
-    questions = re.findall(r"^-- (.+)\n([^;]+);", page, flags=re.MULTILINE)
-    since, score, loads, *_ = (question for _, question in questions)
-    unlinked = """
-        activity_id,type,assigned_to_user,deal_id,done,due_to
-        1,meeting,1,,True,2024-01-08 09:00:00
-        """
-    for source in (
-        export(),
-        export(folder="unlinked", activity=unlinked),
-        export(folder="bad", stages="stage_id,stage_name\nx,Lead\n"),
-        export(folder="unlinked", activity=unlinked),
-    ):
-        place.run("--source", source)
-    runs = dict(place.query("SELECT started_at, status FROM quality.runs"))
-    first, second, refused, last = sorted(runs)
-    assert [runs[run] for run in sorted(runs)] == [*["published"] * 2, "refused", "published"]
-
-    began = {(model, check): at for model, check, _, at in place.query(since)}
-    assert began["stg_activities", "not_null(deal_id)"] == second
-    assert began["stg_deal_changes", "newest_within_45_days(changed_at)"] == first
-    assert [at for at, _ in place.query(score)] == [first, second, last]
-    (_, all_linked), (_, none_linked), (_, as_before) = place.query(score)
-    assert all_linked > none_linked == as_before
-    loaded = {(row[0], row[3]): row[5] for row in place.query(loads)}
-    assert loaded[first, "activity"] == 3
-    assert loaded[last, "activity"] == 1
-    assert loaded[refused, None] is None
