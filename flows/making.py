@@ -1,6 +1,7 @@
 """The tables of a run: raw ones taken in, models made of them, whole or where something changed."""
 
-from functools import partial, reduce
+from collections.abc import Mapping
+from functools import reduce
 
 import ibis
 from ibis import Table
@@ -55,43 +56,78 @@ def _with_places(source: Source, rows: Table) -> Table:
 
 def make(run: Run, name: str) -> tuple[Table, str]:
     """The table of a model, made whole or only where something changed; and which of both."""
-    warehouse, refresh, model = run.warehouse, run.refresh, run.models[name]
-    column, others = model.refresh_by, refresh.changed & {*model.upstream}
-    remembered = {BEFORE: _as_before(run, model)} if model.remembers else {}
-    tables = run.tables | remembered
-    made_whole = partial(
-        build, warehouse, model, tables, run.given, run.run_id, is_kept=refresh.keeps_rows
-    )
-    if column is None:
-        if refresh.adds and any(name in m.upstream for m in run.models.values() if m.refresh_by):
-            rows = model.expression(tables, run.given)
-            before = warehouse.kept(name, model.schema)
-            if before is None or _differ(rows, before):
-                refresh.changed.add(name)
-        return made_whole(), "ok"
-    why_whole = refresh.why_whole or (f"{', '.join(sorted(others))} changed" if others else None)
-    before = warehouse.kept(name, model.schema) if refresh.adds and not why_whole else None
-    if before is None:
+    model, refresh = run.models[name], run.refresh
+    tables = run.tables | ({BEFORE: _as_before(run, model)} if model.remembers else {})
+    said = "ok"
+    if model.refresh_by is None:
+        if refresh.adds and _is_followed(run, name) and _is_another(run, model, tables):
+            refresh.changed.add(name)
+    else:
+        others = ", ".join(sorted(refresh.changed & {*model.upstream}))
+        why_whole = refresh.why_whole or (f"{others} changed" if others else None)
+        if refresh.adds and why_whole is None:
+            before = run.warehouse.kept(name, model.schema)
+            if before is not None:
+                table = _make_anew(run, model, model.refresh_by, tables, before)
+                return table, f"{read_scalar(refresh.fresh[name].count()):,} made anew"
+            why_whole = "it was not there"
+        if refresh.adds:
+            said = f"whole: {why_whole}"
         refresh.changed.add(name)
-        return made_whole(), f"whole: {why_whole}" if refresh.adds else "ok"
+    made = build(run.warehouse, model, tables, run.given, run.run_id, is_kept=refresh.keeps_rows)
+    return made, said
+
+
+def _is_followed(run: Run, name: str) -> bool:
+    """Whether a table of which single rows are replaced is made of this one."""
+    return any(name in model.upstream for model in run.models.values() if model.refresh_by)
+
+
+def _is_another(run: Run, model: Model, tables: Mapping[str, Table]) -> bool:
+    """Whether the table will not have the rows that it had."""
+    before = run.warehouse.kept(model.name, model.schema)
+    if before is None:
+        return True
+    rows = model.expression(tables, run.given)
+    one, other = rows.difference(before), before.difference(rows)
+    return bool(read_scalar(one.count().as_scalar() + other.count().as_scalar()))
+
+
+def _make_anew(
+    run: Run, model: Model, column: str, tables: Mapping[str, Table], before: Table
+) -> Table:
+    """The table of before, with the rows made anew that touched values of the column are in."""
     touched = values = gone = _touched(run, column)
     on: tuple[str, ...] = (column,)
-    moves = model.moves if refresh.as_of_before != run.given["as_of"] else None
+    moves = model.moves if run.refresh.as_of_before != run.given["as_of"] else None
     if moves is not None:
-        # Of what only moves, the rows that do: most are older, and stay as they are.
-        on, moved = model.key, before.filter(moves(before))
-        values = touched.union(moved.select(column), distinct=True)
-        values = warehouse.set_aside(f"moved_values_{name}", values)
-        of_touched = before.semi_join(touched, column)
-        gone = of_touched.select(*on).union(moved.select(*on), distinct=True)
-        gone = warehouse.set_aside(f"moved_rows_{name}", gone)
-    read = {each: _rows_of(run, each, column, values) for each in model.upstream}
-    read |= {name: table.semi_join(values, column) for name, table in remembered.items()}
+        on = model.key
+        values, gone = _moved(run, model, column, before, before.filter(moves(before)))
+    read = {name: _rows_of(run, name, column, values) for name in model.upstream}
+    if model.remembers:
+        read[BEFORE] = tables[BEFORE].semi_join(values, column)
     rows = model.expression(read, run.given)
     if moves is not None:
         rows = rows.filter(moves(rows) | rows[column].isin(touched[column]))
-    table, refresh.fresh[name] = warehouse.replace(model.schema, name, rows, gone, on, model.key)
-    return table, f"{read_scalar(refresh.fresh[name].count()):,} made anew"
+    table, run.refresh.fresh[model.name] = run.warehouse.replace(
+        model.schema, model.name, rows, gone, on, model.key
+    )
+    return table
+
+
+def _moved(run: Run, model: Model, column: str, before: Table, moved: Table) -> tuple[Table, Table]:
+    """The values whose rows have to be read, and the keys of the rows that are to be replaced.
+
+    Of what only moves, those are the rows that do: most are older, and stay as they are.
+    """
+    touched = _touched(run, column)
+    values = touched.union(moved.select(column), distinct=True)
+    of_touched = before.semi_join(touched, column)
+    gone = of_touched.select(*model.key).union(moved.select(*model.key), distinct=True)
+    return (
+        run.warehouse.set_aside(f"moved_values_{model.name}", values),
+        run.warehouse.set_aside(f"moved_rows_{model.name}", gone),
+    )
 
 
 def _as_before(run: Run, model: Model) -> Table:
@@ -125,8 +161,3 @@ def _rows_of(run: Run, name: str, column: str, touched: Table) -> Table:
     # Of what is touched, and no more, all rows are among the new ones.
     is_in_fresh = by == column and touched is refresh.touched[column]
     return (refresh.fresh if is_in_fresh else run.tables)[name].semi_join(touched, column)
-
-
-def _differ(rows: Table, before: Table) -> bool:
-    one, other = rows.difference(before), before.difference(rows)
-    return bool(read_scalar(one.count().as_scalar() + other.count().as_scalar()))

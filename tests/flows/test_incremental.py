@@ -221,12 +221,15 @@ def test_the_command_joins_what_is_new_and_says_what_it_made_anew(place, export,
     whole_export = export()
     assert place.run("--incremental", "--source", whole_export).returncode == 0
     batch = {"deal_changes": [(8, "2024-02-05 08:00:00", "stage_id", "2")]}
+    with opened(place.url, read_only=False) as ask:
+        ask("DROP TABLE marts.obt_deals")
     new = write_batch(tmp_path / "new", batch)
     done = place.run("--incremental", "--source", new, "--json")
     assert (done.returncode, json.loads(done.stdout)["rows_loaded"]) == (0, 1)
     said = {line.split()[0]: line for line in done.stderr.splitlines() if line.strip()}
     assert said["stg_deals"].endswith("1 made anew")
     assert said["raw_users"].endswith("not in the export")
+    assert said["obt_deals"].endswith("whole: it was not there")
     assert place.query("SELECT stage_id FROM marts.obt_deals WHERE deal_id = 8") == [(2,)]
     refused = place.run("--source", whole_export)
     assert refused.returncode == 2
