@@ -1,13 +1,8 @@
-"""The command `python -m flows.main`.
-
-The slow parts start first, side by side: a Prefect server if there is none, the process that draws
-the report, and, while these come up, the imports of the flow (`flows.flow`).
-"""
+"""The command `python -m flows.main`: what it is told, and what it says at the end."""
 
 import atexit
 import gc
 import json
-import logging
 import os
 import signal
 import sys
@@ -19,29 +14,18 @@ if __name__ == "__main__":
     gc.disable()
     atexit.register(gc.freeze)
 
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from contextvars import copy_context
 from typing import Any
 
 try:
     import click
 
     from flows import signals
-    from flows.errors import InterruptedRunError, RunFailedError, SalesFunnelError
-    from flows.export_folder import check_folder
-    from flows.folders import check_no_folder
-    from flows.holding import hold
+    from flows.errors import InterruptedRunError, SalesFunnelError
     from flows.looking import show_config, show_findings, show_known_at
-    from flows.masking_key import check_can_rotate
-    from flows.people import LARGEST_ID, forget
-    from flows.report_process import prepare
-    from flows.secret_blocks import with_secrets
-    from flows.server import TemporaryServer, is_surely_needed
-    from flows.settings import Settings, load_settings
+    from flows.people import LARGEST_ID
+    from flows.start import start, stopped
     from flows.unforeseen import told_in_short
-    from flows.warehouse.address import has_password
-    from flows.warehouse.export import check_export
     from flows.warehouse.folder import printable
 except ImportError as error:
     from flows.installed import misfits
@@ -148,123 +132,25 @@ def command(
     if action == "doctor":
         sys.exit(show_findings(quiet, as_json, **given))
     for number in signals.STOPPING:  # nothing is there yet to be tidied up
-        signal.signal(number, lambda number, _: os._exit(_stopped(number)))
+        signal.signal(number, lambda number, _: os._exit(stopped(number)))
     try:
         with told_in_short("sales-funnel"), ExitStack() as stack:
-            outcome = _run(
+            outcome = start(
                 stack, quiet, action, user_id, dry_run=dry_run, full_refresh=full_refresh, **given
             )
         for number in signals.STOPPING:  # all is done: Python would only stumble over it
             signal.signal(number, signal.SIG_IGN)
     except InterruptedRunError:
-        sys.exit(_stopped(signals.received[0] if signals.received else signal.SIGTERM))
+        sys.exit(stopped(signals.received[0] if signals.received else signal.SIGTERM))
     except SalesFunnelError as error:
         _say(f"Error: {error}")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        sys.exit(_stopped(signal.SIGINT))
+        sys.exit(stopped(signal.SIGINT))
     if as_json:
         click.echo(json.dumps(outcome))
     elif not quiet:
         _say(_in_words(outcome))
-
-
-def _run(
-    stack: ExitStack,
-    quiet: bool,
-    action: str | None,
-    user_id: int | None,
-    *,
-    dry_run: bool,
-    full_refresh: bool,
-    **given: Any,
-) -> dict[str, Any]:
-    """Start what is slow, look at the input, then import and run the flow."""
-    os.environ.setdefault("DO_NOT_TRACK", "1")
-    # The terminal shows our step lines; what Prefect says besides goes to its server only.
-    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
-    os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")
-    os.umask(0o077)
-    if dry_run:
-        from flows.plan import plan
-
-        return plan(with_secrets(load_settings(**given)), full_refresh=full_refresh)
-    servers = [TemporaryServer(stack)] if is_surely_needed() else []
-    prepare(stack)
-
-    settings = load_settings(**given)
-    check_export(settings.source, is_partial=settings.incremental and not full_refresh)
-    check_no_folder(settings.report)
-    check_folder(settings.export)
-    if action == "rotate-key":
-        check_can_rotate(settings)
-    if not settings.blocks:  # else Prefect has the password
-        _hold(stack, settings, user_id)
-
-    from prefect.settings import (
-        PREFECT_API_URL,
-        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
-        temporary_settings,
-    )
-
-    if not servers and PREFECT_API_URL.value() is None:
-        servers = [TemporaryServer(stack)]
-    for server in servers:
-        stack.enter_context(temporary_settings({PREFECT_API_URL: server.api_url}))
-        stack.callback(logging.shutdown)  # hands the log on while the server is still there
-    # Whoever started the run sees it end; Prefect's heart would beat on for up to a second.
-    stack.enter_context(temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}))
-    with ThreadPoolExecutor() as pool:
-        ready = pool.submit(copy_context().run, _reach_the_server, servers)
-        from flows.flow import sales_funnel
-        from flows.progress import showing_steps
-
-        ready.result()
-    if settings.blocks:
-        _hold(stack, with_secrets(settings), user_id)
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)  # expressions are many small objects, and soon gone
-    gc.enable()
-    signals.end_at_last(lambda number: f"{_what_became_of_it()}\n".encode())
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(_stopped(number)))
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signals.watch()
-    stack.enter_context(showing_steps(not quiet))
-    places = {"source": settings.source, "warehouse": settings.warehouse}
-    for name, url in places.items():
-        if has_password(url):  # not as a parameter of the flow: Prefect stores those
-            os.environ[f"FUNNEL_{name.upper()}"] = url
-    return sales_funnel(
-        **{name: "" if has_password(url) else url for name, url in places.items()},
-        report=str(settings.report),
-        export=str(settings.export or ""),
-        as_of=settings.as_of,
-        incremental=settings.incremental,
-        full_refresh=full_refresh,
-        dry_run=False,
-        rotate_key=action == "rotate-key",
-    )
-
-
-def _hold(stack: ExitStack, settings: Settings, user_id: int | None) -> None:
-    """Hold the warehouse; whatever becomes of this run then, the next one knows who is to go."""
-    hold(stack, settings)
-    if user_id is not None:
-        forget(settings, user_id)
-
-
-def _reach_the_server(servers: list[TemporaryServer]) -> None:
-    """Wait for the server of our own, or see whether the one that is configured is there."""
-    from prefect.client.orchestration import get_client
-
-    for server in servers:
-        server.wait()
-    with get_client(sync_client=True) as client:
-        if client.api_healthcheck() is not None:
-            raise RunFailedError(
-                "the Prefect server does not answer; start it, or unset PREFECT_API_URL"
-                " and the run starts one for itself"
-            )
 
 
 def _in_words(outcome: dict[str, Any]) -> str:
@@ -287,17 +173,6 @@ def _in_words(outcome: dict[str, Any]) -> str:
 def _say(text: str) -> None:
     """Print lines, in which the name of a folder can be anything."""
     click.echo("\n".join(map(printable, text.split("\n"))), err=True)
-
-
-def _stopped(number: int) -> int:
-    """Say that a signal ended the run, and what became of its results; gives the exit code."""
-    click.echo(_what_became_of_it(), err=True)
-    return 128 + number
-
-
-def _what_became_of_it() -> str:
-    done = "the results are published" if signals.published.is_set() else "nothing was changed"
-    return f"Stopped; {done}."
 
 
 if __name__ == "__main__":

@@ -42,6 +42,12 @@ def watch() -> None:
             signal.signal(number, _watching[number])
 
 
+def what_became_of_it() -> str:
+    """What to say of a run that a signal ended."""
+    done = "the results are published" if published.is_set() else "nothing was changed"
+    return f"Stopped; {done}."
+
+
 @contextmanager
 def ignored() -> Iterator[None]:
     """Let a signal that comes in the meantime have no effect."""

@@ -571,6 +571,25 @@ def test_even_if_nobody_listens_any_more(published, export, eventually):
     eventually(lambda: not published.processes())
 
 
+WITH_STEPS_ON_STDOUT = """
+    import flows.steps
+    from flows.main import command
+
+    flows.steps.announce = lambda name: print(name, flush=True)
+    command()
+    """
+
+
+def test_a_signal_ends_a_run_whose_last_words_nobody_hears(published, export):
+    before = published.published()
+    with published.start("--quiet", "--source", export(), code=WITH_STEPS_ON_STDOUT) as process:
+        assert process.stdout.readline()
+        process.stderr.close()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 143
+    assert published.published() == before
+
+
 WHILE_PUBLISHING = """
     import signal
     import flows.flow

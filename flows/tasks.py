@@ -1,0 +1,132 @@
+"""The tasks of the flow: each is a step that the run goes through, as the Prefect UI shows it."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+from transforms.sources import RAW_TABLES
+
+from flows import signals
+from flows.dictionary import document
+from flows.errors import InputError
+from flows.history import score_history
+from flows.ingest import ingest
+from flows.kept_reports import KeptReports, published_runs
+from flows.load_progress import progress_shown
+from flows.making import make, take_in
+from flows.record import record
+from flows.report import write
+from flows.report_process import ReportProcess
+from flows.run import Run
+from flows.steps import step
+from flows.table_files import write_files
+from flows.version import code_version
+from flows.warehouse.address import shown
+from flows.warehouse.fingerprint import fingerprint
+from flows.warehouse.rows import read, read_scalar
+
+# No result is cached or persisted (of a run that fails, Prefect keeps our own short error), and
+# nothing is tried again: a local file does not get better by waiting.
+_TASK: dict[str, Any] = {"cache_policy": NO_CACHE, "persist_result": False}
+
+
+@task(task_run_name="{name}", **_TASK)
+def ingest_table(name: str, run: Run, folder: Path) -> State[None]:
+    """Land a table of the export; an optional one that is not there is empty."""
+    with step(name, tag="ingest") as outcome:
+        source = RAW_TABLES[name]
+        if source.name not in run.export:
+            if not (source.optional or run.refresh.adds):
+                raise InputError(f"{source.name}: is missing; the first run needs a whole export")
+            run.tables[name] = take_in(run, source, None)
+            outcome.rows, outcome.status = 0, "not in the export"
+            return Completed(message=outcome.in_words)
+        settings = run.settings
+        file = run.files[source.name] = run.export[source.name].on_disk(folder)
+        zone, limit = settings.source_timezone, settings.max_rejected_pct
+        with progress_shown(source.name, run.warehouse.progress):
+            landed = ingest(run.warehouse, file, zone, limit, run.given["forgotten"])
+        run.landed[source.name] = landed
+        run.tables[name] = take_in(run, source, landed)
+        outcome.rows, outcome.status = landed.rows_loaded, landed.in_words
+        if file.ignored:
+            outcome.status += f"; columns not read: {', '.join(file.ignored)}"
+        return Completed(message=outcome.in_words)
+
+
+@task(task_run_name="{name}", **_TASK)
+def build_model(name: str, run: Run) -> State[None]:
+    """Make the table of a model."""
+    model = run.models[name]
+    with step(name, tag=model.layer) as outcome:
+        if "as_of" in model.settings:
+            run.fix_as_of()
+        run.tables[name], outcome.status = make(run, name)
+        outcome.rows = read_scalar(run.tables[name].count())
+        return Completed(message=outcome.in_words)
+
+
+@task(task_run_name="checks", **_TASK)
+def check_models(run: Run) -> None:
+    """Hold every table against its rules."""
+    asked = {f"raw_{name}": partial(run.check_raw, name) for name in run.files} | run.asked
+    for name, answer in asked.items():
+        with step(f"check {name}", only_if_notable=True) as outcome:
+            found = answer()
+            run.checks += found
+            notable = [result.in_words for result in found if result.status != "pass"]
+            outcome.status = "; ".join(notable) or "ok"
+
+
+@task(task_run_name="record", **_TASK)
+def record_run(run: Run, status: str) -> dict[str, pa.Table]:
+    """Write to `quality` what the run found, and what its tables mean."""
+    with step("record"):
+        source = fingerprint(run.files)
+        history = score_history(run, source)
+        found = record(run, status, source)
+        found |= document(run)
+        scores = run.tables["scores"].order_by("table_name", "measure")
+        return found | {"scores": read(scores), "score_history": history}
+
+
+@task(task_run_name="report", **_TASK)
+def write_report(
+    run: Run, drawing: ReportProcess, found: dict[str, pa.Table], page: Path, kept: KeptReports
+) -> None:
+    """Write the report next to where it belongs, and the page that lists the runs."""
+    with step("report"):
+        about = {
+            "as_of": run.given["as_of"].isoformat(),
+            "timezone": run.settings.timezone,
+            "source": Path(shown(run.settings.source)).name,
+            "code_version": code_version(),
+            "source_fingerprint": found["runs"]["source_fingerprint"][0].as_py(),
+        }
+        drawing.write_page(found, about)
+        content, index = drawing.finish(kept.listed(published_runs(run, found)))
+        write(page, content, run.settings.report)
+        kept.write(content, index)
+
+
+@task(task_run_name="export", **_TASK)
+def export_tables(run: Run, place: Path) -> None:
+    """Write the tables as files, next to where they belong."""
+    with step("export") as outcome:
+        outcome.status = f"{write_files(run, place)} tables"
+
+
+@task(task_run_name="publish", **_TASK)
+def publish(run: Run, then: Sequence[Callable[[], None]]) -> None:
+    """Put the new warehouse in place of the old one, and then what belongs to it."""
+    with step("publish"), signals.ignored():
+        run.warehouse.publish(afresh=run.is_afresh)
+        for put_the_other_in_place in then:
+            put_the_other_in_place()
+        signals.published.set()
