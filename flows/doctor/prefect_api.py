@@ -13,6 +13,7 @@ from flows.settings import Settings
 from flows.warehouse.address import shown
 
 PATIENCE_SECONDS = 3
+REFUSALS = (401, 403)
 NONE_IS_NAMED = "no server is named; a run starts one for itself"
 START_IT = (
     "start it (prefect server start), or unset PREFECT_API_URL, and a run starts one for itself"
@@ -62,10 +63,13 @@ def server(_: Settings) -> Iterator[Told]:
         try:
             theirs = Version(client.api_version())
         except PrefectHTTPStatusError as error:
-            yield problem(
-                f"{name}: the Prefect server refuses us ({error.response.status_code})",
-                "see PREFECT_API_KEY and PREFECT_API_AUTH_STRING",
-            )
+            code = error.response.status_code
+            if code in REFUSALS:
+                fix = "see PREFECT_API_KEY and PREFECT_API_AUTH_STRING"
+                yield problem(f"{name}: the Prefect server refuses us ({code})", fix)
+            else:
+                fix = "see whether PREFECT_API_URL is right, and what the server logged"
+                yield problem(f"{name}: the Prefect server answers with an error ({code})", fix)
             return
     fix = f"let both be Prefect {ours}, the one that is installed with this project"
     if theirs.major != Version(ours).major:

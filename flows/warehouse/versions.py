@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from glob import escape
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import NoReturn
 
 import ibis
 import sqlglot.expressions as sge
@@ -83,11 +84,13 @@ def put_in_place(
         afresh: nothing of the versions before may be left.
 
     Raises:
-        InputError: files cannot be written there.
+        InputError: files cannot be written there, or not be deleted that have to go.
         RunFailedError: the disk is full.
     """
     with _told(folder):
         before, current = folder / VERSIONS, folder / CURRENT
+        if afresh:  # once readers see the new one, it is too late to refuse
+            _check_can_be_deleted(before)
         numbers = [int(each.name) for each in before.iterdir() if _VERSION.fullmatch(each.name)]
         shown = current.resolve().name if current.exists() else None
         for schema, name in tables(current):
@@ -123,6 +126,18 @@ def open_to_look(folder: Path) -> Backend:
         )
         backend.raw_sql(view.sql("duckdb"))
     return backend
+
+
+def _check_can_be_deleted(versions: Path) -> None:
+    def refuse(folder: str) -> NoReturn:
+        raise InputError(
+            f"{folder}: may not be deleted, and nothing of the versions before is to stay;"
+            " give it to the user of the run (chown)"
+        )
+
+    for folder, _, _ in os.walk(versions, onerror=lambda error: refuse(error.filename)):
+        if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
+            refuse(folder)
 
 
 def _others(versions: Path) -> list[Path]:

@@ -460,15 +460,16 @@ def test_a_key_that_is_gone_while_its_warehouse_is_there_is_told(everything, pub
 # Prefect
 
 
-class OldServer(BaseHTTPRequestHandler):
-    """Answers as the API of an old Prefect server."""
+class OtherServer(BaseHTTPRequestHandler):
+    """Answers as the API of another Prefect server, or refuses all but a look at its health."""
 
-    version = "3.0.0"
+    version, code = "3.0.0", 200
 
     def do_GET(self) -> None:
-        """It is there, and this old."""
-        content = json.dumps(True if self.path.endswith("/health") else self.version).encode()
-        self.send_response(200)
+        """Its health is well, its version this one."""
+        is_health = self.path.endswith("/health")
+        content = json.dumps(True if is_health else self.version).encode()
+        self.send_response(200 if is_health else self.code)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
@@ -478,14 +479,19 @@ class OldServer(BaseHTTPRequestHandler):
 
 
 @pytest.mark.parametrize(
-    ("version", "line"),
+    ("server_is", "status", "said"),
     [
-        ("3.0.0", ("warning", "Prefect 3.0.0 is older than Prefect 3.")),
-        ("4.0.0", ("problem", "Prefect 4.0.0 does not fit Prefect 3.")),
+        ({"version": "3.0.0"}, "warning", "Prefect 3.0.0 is older than Prefect 3."),
+        ({"version": "4.0.0"}, "problem", "Prefect 4.0.0 does not fit Prefect 3."),
+        ({"code": 401}, "problem", "the Prefect server refuses us (401)"),
+        ({"code": 500}, "problem", "the Prefect server answers with an error (500)"),
     ],
+    ids=str,
 )
-def test_a_server_of_another_version_is_told(new_sandbox, tmp_path, version, line):
-    handler = type("Server", (OldServer,), {"version": version})
+def test_a_server_that_a_run_would_not_get_along_with_is_told(
+    new_sandbox, tmp_path, server_is, status, said
+):
+    handler = type("Server", (OtherServer,), server_is)
     with HTTPServer(("127.0.0.1", 0), handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         place = new_sandbox(tmp_path / "sandbox", f"http://127.0.0.1:{server.server_port}/api")
@@ -493,5 +499,5 @@ def test_a_server_of_another_version_is_told(new_sandbox, tmp_path, version, lin
         found = json.loads(place.run("doctor", "--json").stdout)["findings"]
         server.shutdown()
     [one] = [each for each in found if each["check"] == "Prefect"]
-    assert one["status"] == line[0]
-    assert line[1] in one["said"]
+    assert one["status"] == status
+    assert said in one["said"]

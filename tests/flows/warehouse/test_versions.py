@@ -1,6 +1,7 @@
 """A folder of versions: readers see one of them, whole, whatever runs do."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 import pytest
@@ -57,6 +58,23 @@ def test_of_a_run_afresh_nothing_of_before_is_left(tmp_path):
     publish(tmp_path / "sales", "marts/one")
     publish(tmp_path / "sales", "marts/one", stays=False, afresh=True)
     assert [each.name for each in (tmp_path / "sales/versions").iterdir()] == ["000002"]
+
+
+@pytest.mark.parametrize("mode", [0o500, 0o300])
+def test_if_nothing_of_before_is_to_be_left_and_cannot_go_nothing_is_published(
+    without_privileges, mode
+):
+    with TemporaryDirectory() as place:
+        publish(folder := Path(place, "sales"), "marts/one")
+        of_somebody_else = folder / "versions/000001/marts/one"
+        of_somebody_else.chmod(mode)
+        with pytest.raises(InputError, match=r"marts/one: may not be deleted, and nothing of"):
+            publish(folder, "marts/two", stays=False, afresh=True)
+        assert seen(folder) == ["marts/one"]
+        publish(folder, "marts/two", stays=False)  # else it may stay
+        of_somebody_else.chmod(0o700)
+        publish(folder, "marts/two", stays=False, afresh=True)
+        assert [each.name for each in (folder / "versions").iterdir()] == ["000003"]
 
 
 def test_a_version_that_was_never_shown_goes(tmp_path):
