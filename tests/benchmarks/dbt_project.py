@@ -1,141 +1,148 @@
 """The same tables and the same rules as a dbt project.
 
 Its models are the handwritten SQL, cut up, and its tests are the checks, in the SQL that Ibis makes
-of them. `python -m tests.benchmarks.dbt_project EXPORT FILE FOLDER` writes it into FOLDER, whose
-`dbt build` makes FILE of the CSV files of EXPORT.
+of them.
 """
 
 import re
-import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-import duckdb
 import ibis
 import yaml
 
-from tests.handwritten.run import DEALS, HERE, LAYERS, pads
 from transforms.funnel import load_funnel
 from transforms.graph import load_models
 
-SCHEMAS = "staging|intermediate|marts|snapshots"
-WORK = "work"  # the schema of what the handwritten SQL has as temporary tables
+WORK = "work"  # the schema of what the handwritten SQL has for its own use only
+AS_OF = f"(SELECT as_of FROM {WORK}.as_of)"
 KEY = bytes(32)
-OF_A_MODEL = re.compile(rf'"?\b(?:{SCHEMAS})"?\."?(\w+)"?')
+PLACE = re.compile(rf'"?\b(staging|intermediate|marts|snapshots|{WORK})"?\."?(\w+)"?')
 
 
-def write_project(export: Path, file: Path, folder: Path) -> int:
-    """Write the project; gives the number of its tests."""
-    macros, models = _statements()
-    has_deals = (export / "deals.csv").exists()
-    raw_deals = DEALS.partition(" AS ")[2] if has_deals else "SELECT 0 AS line LIMIT 0"
-    models.append((WORK, "raw_deals", raw_deals))
-    inner, outer = (f"unhex('{pad.hex()}')" for pad in pads(KEY))
-    variables = {"ipad": inner, "opad": outer, "folder": f"'{export}'", "timezone": "'UTC'"}
-    macros = [_with(variables, macro) for macro in macros]
-    project = {
-        "name": "funnel",
-        "profile": "funnel",
-        "version": "1.0",
-        "flags": {"send_anonymous_usage_stats": False},
-        "on-run-start": macros,
-        "models": {"+materialized": "table"},
-    }
-    target = {"type": "duckdb", "path": str(file), "schema": "main", "threads": 1}
-    target["settings"] = {"TimeZone": "UTC", "threads": 2}
-    profile = {"funnel": {"target": "bench", "outputs": {"bench": target}}}
-    (folder / "macros").mkdir(parents=True)
-    (folder / "dbt_project.yml").write_text(yaml.safe_dump(project))
-    (folder / "profiles.yml").write_text(yaml.safe_dump(profile))
-    # dbt would put the name of the schema of the target before that of the model.
-    (folder / "macros/schema.sql").write_text(
-        "{% macro generate_schema_name(name, node) %}{{ name or target.schema }}{% endmacro %}"
-    )
-    temporary = {name for schema, name, _ in models if schema == WORK}
-    for schema, name, query in models:
-        place = folder / "models" / schema
-        place.mkdir(parents=True, exist_ok=True)
-        config = f"{{{{ config(schema='{schema}', alias='{name}') }}}}\n"
-        query = _with(variables, query)
-        (place / f"{_named(schema, name)}.sql").write_text(config + _referring(query, temporary))
-    return _write_tests(folder / "tests", {name for _, name, _ in models})
+@dataclass(frozen=True)
+class DbtModel:
+    """A table: where it is, its query, and what dbt is told of it besides."""
+
+    schema: str
+    name: str
+    query: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """What dbt calls it: a name that no other model has."""
+        return f"{WORK}_{self.name}" if self.schema == WORK else self.name
 
 
-def _statements() -> tuple[list[str], list[tuple[str, str, str]]]:
-    """The macros of the handwritten SQL, and schema, name and query of its tables."""
-    macros: list[str] = []
-    models: list[tuple[str, str, str]] = []
-    for layer in LAYERS:
-        for statement in duckdb.extract_statements((HERE / layer).read_text(encoding="utf-8")):
-            text = re.sub(r"\s*--.*", "", statement.query).strip().rstrip(";")
-            if text.startswith("CREATE TEMP MACRO"):
-                macros.append(text.replace("CREATE TEMP MACRO", "CREATE OR REPLACE MACRO"))
-            elif found := re.match(r"CREATE TABLE (\w+)\.(\w+) AS\s(.*)", text, re.DOTALL):
-                models.append((found[1], found[2], found[3]))
-            elif found := re.match(r"CREATE TEMP TABLE (\w+) AS\s(.*)", text, re.DOTALL):
-                models.append((WORK, found[1], found[2]))
-            elif found := re.match(r"SET VARIABLE as_of = (.*)", text, re.DOTALL):
-                query = found[1].replace("getvariable('as_of')", "NULL")
-                models.append((WORK, "as_of", f"SELECT {query} AS as_of"))
-    return macros, models
+@dataclass(frozen=True)
+class DbtProject:
+    """A project on one engine: its connection, what it does first, and its models.
+
+    `dialect`: the engine, as Ibis calls it. `config`: of every model.
+    """
+
+    dialect: str
+    target: Mapping[str, Any]
+    on_run_start: list[str]
+    models: list[DbtModel]
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+    def write(self, folder: Path) -> int:
+        """Write it into a new folder, for `dbt build`; gives the number of its tests."""
+        config = {f"+{name}": value for name, value in self.config.items()}
+        project = {
+            "name": "funnel",
+            "profile": "funnel",
+            "version": "1.0",
+            "flags": {"send_anonymous_usage_stats": False},
+            "on-run-start": self.on_run_start,
+            "models": {"+materialized": "table", **config},
+        }
+        profile = {"funnel": {"target": "bench", "outputs": {"bench": dict(self.target)}}}
+        (folder / "macros").mkdir(parents=True)
+        (folder / "dbt_project.yml").write_text(yaml.safe_dump(project))
+        (folder / "profiles.yml").write_text(yaml.safe_dump(profile))
+        # dbt would put the name of the schema of the target before that of the model.
+        (folder / "macros/schema.sql").write_text(
+            "{% macro generate_schema_name(name, node) %}{{ name or target.schema }}{% endmacro %}"
+        )
+        titles = {(model.schema, model.name): model.title for model in self.models}
+        for model in self.models:
+            place = folder / "models" / model.schema
+            place.mkdir(parents=True, exist_ok=True)
+            given = {"schema": model.schema, "alias": model.name, **model.config}
+            text = f"{_config(given)}{_referring(model.query, titles)}"
+            (place / f"{model.title}.sql").write_text(text)
+        return self._write_tests(folder / "tests", titles)
+
+    def _write_tests(self, folder: Path, titles: Mapping[tuple[str, str], str]) -> int:
+        """A test for each rule of a table that is there; it gives the rows that break the rule."""
+        folder.mkdir()
+        models = load_models()
+        settings = {
+            "funnel": load_funnel(),
+            "timezone": "UTC",
+            "as_of": datetime(2026, 9, 30),
+            "now": datetime(2026, 10, 1),
+            "forgotten": (),
+        }
+        tables = {
+            name: ibis.table(model.columns(settings), name=name, database=model.schema)
+            for name, model in models.items()
+        }
+        there = {name for name, model in models.items() if (model.schema, name) in titles}
+        written = 0
+        for name in sorted(there):
+            for place, check in enumerate(models[name].checks):
+                if there.issuperset(check.needs):
+                    failing = check.failing(tables[name], tables, settings)
+                    query = _referring(str(ibis.to_sql(failing, self.dialect)), titles)
+                    text = f"{_config({'severity': check.severity})}{query}"
+                    (folder / f"{name}_{place}.sql").write_text(text)
+                    written += 1
+        return written
 
 
-def _with(variables: dict[str, str], query: str) -> str:
-    """The query with the values of variables, which dbt's connections do not have."""
-    for name, value in variables.items():
-        query = query.replace(f"getvariable('{name}')", value)
-    return query.replace("getvariable('as_of')", f"(SELECT as_of FROM {WORK}.as_of)")
+def change_settings(in_force: dict[str, str | None], statement: str) -> None:
+    """Remember what `SET name = value` or `RESET name` changes, for the statements after it."""
+    if found := re.fullmatch(r"SET (\w+) = (.+)", statement):
+        in_force[found[1]] = found[2]
+    elif found := re.fullmatch(r"RESET (\w+)", statement):
+        in_force[found[1]] = None
 
 
-def _named(schema: str, name: str) -> str:
-    """The name of a model, of which dbt has one for each."""
-    return f"{schema}_{name}" if schema == WORK else name
+def hooks(in_force: Mapping[str, str | None], local: str = "") -> list[str]:
+    """Statements before that of a model, so that it has the settings of the handwritten one."""
+    return [
+        f"RESET {name}" if value is None else f"SET {local}{name} = {value}"
+        for name, value in in_force.items()
+        if value is not None or not local
+    ]
 
 
-def _referring(query: str, temporary: Iterable[str] = ()) -> str:
-    """The query with references to models in place of the names of tables."""
+def named(query: str, tables: Collection[str]) -> str:
+    """The query with the schema of these tables, which are there without one."""
 
-    def alias(found: re.Match[str]) -> str:
+    def with_schema(found: re.Match[str]) -> str:
         return f"{found[1]} {WORK}.{found[2]} AS {found[3] or found[2]}"
 
-    if temporary:
-        names = "|".join(sorted(temporary))
-        pattern = rf"\b(FROM|JOIN)\s+({names})\b(?:\s+AS\s+(\w+))?"
-        query = re.sub(pattern, alias, query)
-    query = re.sub(rf"\b{WORK}\.(\w+)", lambda found: _reference(_named(WORK, found[1])), query)
-    return OF_A_MODEL.sub(lambda found: _reference(found[1]), query)
+    names = "|".join(sorted(tables))
+    return re.sub(rf"\b(FROM|JOIN)\s+({names})\b(?:\s+AS\s+(\w+))?", with_schema, query)
 
 
-def _reference(name: str) -> str:
-    return f"{{{{ ref('{name}') }}}}"
+def _config(given: Mapping[str, Any]) -> str:
+    return f"{{{{ config({', '.join(f'{name}={value!r}' for name, value in given.items())}) }}}}\n"
 
 
-def _write_tests(folder: Path, there: set[str]) -> int:
-    """A test for each rule of a table that is there; it gives the rows that break the rule."""
-    folder.mkdir()
-    models = load_models()
-    settings = {
-        "funnel": load_funnel(),
-        "timezone": "UTC",
-        "as_of": datetime(2026, 9, 30),
-        "now": datetime(2026, 10, 1),
-        "forgotten": (),
-    }
-    tables = {
-        name: ibis.table(model.columns(settings), name=name, database=model.schema)
-        for name, model in models.items()
-    }
-    written = 0
-    for name in sorted(there & models.keys()):
-        for place, check in enumerate(models[name].checks):
-            if {name, *check.needs} <= there:
-                query = str(ibis.to_sql(check.failing(tables[name], tables, settings), "duckdb"))
-                config = f"{{{{ config(severity='{check.severity}') }}}}\n"
-                (folder / f"{name}_{place}.sql").write_text(config + _referring(query))
-                written += 1
-    return written
+def _referring(query: str, titles: Mapping[tuple[str, str], str]) -> str:
+    """The query with references to models in place of the names of tables."""
 
+    def reference(found: re.Match[str]) -> str:
+        title = titles.get((found[1], found[2]))
+        return f"{{{{ ref('{title}') }}}}" if title else found[0]
 
-if __name__ == "__main__":
-    print(write_project(*(Path(given).resolve() for given in sys.argv[1:4])), "tests")
+    return PLACE.sub(reference, query)
