@@ -116,7 +116,10 @@ def change_settings(in_force: dict[str, str | None], statement: str) -> None:
 
 
 def hooks(in_force: Mapping[str, str | None], local: str = "") -> list[str]:
-    """Statements before that of a model, so that it has the settings of the handwritten one."""
+    """Statements before that of a model, so that it has the settings of the handwritten one.
+
+    `local`: what lets a setting end with the transaction, which then needs no RESET.
+    """
     return [
         f"RESET {name}" if value is None else f"SET {local}{name} = {value}"
         for name, value in in_force.items()

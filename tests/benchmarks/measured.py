@@ -115,9 +115,10 @@ def kept_results() -> list[Comparison]:
     if not RESULTS.exists():
         return []
     return [
-        Comparison(
-            **one | {"took": {name: [Measured(**run) for run in runs] for name, runs in of.items()}}
-        )
+        Comparison(**one | {"took": _measured(one["took"])})
         for one in json.loads(RESULTS.read_text(encoding="utf-8"))
-        for of in [one["took"]]
     ]
+
+
+def _measured(took: Mapping[str, list[dict[str, float]]]) -> dict[str, list[Measured]]:
+    return {name: [Measured(**run) for run in runs] for name, runs in took.items()}
