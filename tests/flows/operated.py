@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 ROOT = Path(__file__).parent.parent.parent
 POOL = "sales-funnel"
@@ -78,12 +79,15 @@ class Operated:
         )
         for patience in (*range(1, 6), None):
             try:
-                with urllib.request.urlopen(request, timeout=100) as answer:
+                with urllib.request.urlopen(request, timeout=30) as answer:
                     return json.loads(answer.read() or "null")
             except urllib.error.HTTPError as error:
                 if error.code != BUSY or patience is None:
                     raise
-                time.sleep(patience)
+            except TimeoutError:  # Prefect's own client asks again, too
+                if patience is None:
+                    raise
+            time.sleep(patience)
 
     def deployment(self, name: str) -> Row:
         """A deployment as the server has it."""
@@ -92,9 +96,9 @@ class Operated:
     def start(self, deployment: str, **parameters: Any) -> str:
         """Ask for a run of a deployment, as the button in the UI does; its id."""
         there = self.deployment(deployment)
-        path = f"deployments/{there['id']}/create_flow_run"
-        tags = there["tags"]
-        return self.api(path, parameters=parameters, tags=tags, state={"type": "SCHEDULED"})["id"]
+        asked = {"state": {"type": "SCHEDULED"}, "tags": there["tags"], "parameters": parameters}
+        once = {"idempotency_key": str(uuid4())}  # also when it is asked for again
+        return self.api(f"deployments/{there['id']}/create_flow_run", **asked, **once)["id"]
 
     def flow_run(self, run_id: str) -> Row:
         """A run as the server has it."""
