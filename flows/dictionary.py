@@ -28,6 +28,7 @@ class DocumentedTable:
     key: tuple[str, ...] = ()
     checks: tuple[Check, ...] = ()
     upstream: tuple[str, ...] = ()
+    about: str = ""
 
 
 def documented(models: Iterable[Model], settings: Mapping[str, Any]) -> list[DocumentedTable]:
@@ -78,7 +79,14 @@ def _of_model(model: Model, settings: Mapping[str, Any]) -> DocumentedTable:
     if model.schema == "quality":
         columns = {"run_id": RUN_ID} | columns
     return DocumentedTable(
-        model.schema, model.name, model.grain, columns, model.key, model.checks, model.upstream
+        model.schema,
+        model.name,
+        model.grain,
+        columns,
+        model.key,
+        model.checks,
+        model.upstream,
+        model.about,
     )
 
 

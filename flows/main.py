@@ -51,8 +51,8 @@ Turn a Pipedrive export into marts and an HTML report.
   config               print the settings of a run, and where each comes from
   doctor               look for what would keep a run from succeeding, and say what to do
 
-Options that name a place or a time are variables, too: --source is FUNNEL_SOURCE. All are in
-docs/settings.md.
+Options from --source to --incremental are variables, too: --source is FUNNEL_SOURCE. All settings
+are in docs/settings.md.
 
 \b
 Exit codes: 0 done (there can be warnings), 1 failed or stopped by a check, 2 usage or input,

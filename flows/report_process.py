@@ -38,7 +38,9 @@ class ReportProcess:
         """
         self._tell((name, mart))
 
-    def write_page(self, quality: Mapping[str, "pa.Table"], run: Mapping[str, str | None]) -> None:
+    def write_page(
+        self, quality: Mapping[str, "pa.Table"], run: Mapping[str, str | int | None]
+    ) -> None:
         """Let it write the page, now that it is known how far the marts can be trusted.
 
         Raises:

@@ -7,7 +7,7 @@ from typing import Any
 from ibis import Table
 from transforms.funnel import Funnel, FunnelError, load_funnel
 from transforms.graph import Model, load_models
-from transforms.sources import RAW_TABLES
+from transforms.sources import RAW_TABLES, SOURCES
 from transforms.timeline import newest_event
 
 from flows.build import CheckResult, ask
@@ -91,6 +91,13 @@ class Run:
             CheckResult(f"raw_{name}", rule, "warn", *counted)
             for rule, counted in zip(file.source.checks, counts, strict=False)
         ]
+
+    def has_rows(self, name: str) -> bool:
+        """Whether the export, or one before it whose rows are kept, has rows of a table."""
+        if name in self.landed and self.landed[name].rows_loaded:
+            return True
+        kept = self.tables.get(SOURCES[name].raw_name)
+        return kept is not None and bool(read_scalar(kept.count()))
 
     @property
     def failed_checks(self) -> list[CheckResult]:

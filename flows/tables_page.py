@@ -44,7 +44,8 @@ SCHEMAS = {
     "snapshots": "What was true of the deals when, as far as any run has seen: each run adds to"
     " what the one before left ([the history](history.md)).",
     "quality": "What runs found out about their data. All but `data_dictionary` and `lineage`"
-    " keep the rows of earlier runs.",
+    " keep the rows of earlier runs: their keys hold within a `run_id`. Readers see the run whose"
+    " row of `runs` has the status `published` and the greatest `finished_at`.",
 }
 CHECKS = (
     "What a check asks of its table, by the beginning of its name. A name that is not here is a"
@@ -104,7 +105,8 @@ def _of_table(table: DocumentedTable) -> str:
         "Checks": ", ".join(f"{_code(check.name)} {check.severity}" for check in table.checks),
     }
     columns = [(_code(name), dtype, _text(said)) for name, (dtype, said) in table.columns.items()]
-    return _section(table.name, _text(table.grain), facts, ("column", "type", "meaning"), columns)
+    about = f"{_text(table.grain)}\n\n{_text(table.about)}".strip()
+    return _section(table.name, about, facts, ("column", "type", "meaning"), columns)
 
 
 def _of_source(source: Source) -> str:

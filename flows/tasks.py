@@ -108,6 +108,8 @@ def write_report(
             "source": Path(shown(run.settings.source)).name,
             "code_version": code_version(),
             "source_fingerprint": found["runs"]["source_fingerprint"][0].as_py(),
+            "has_deals": run.has_rows("deals"),
+            "is_incremental": run.refresh.adds,
         }
         drawing.write_page(found, about)
         content, index = drawing.finish(kept.listed(published_runs(run, found)))

@@ -336,9 +336,8 @@ def most_active_reps(rep_sales_rep_totals: DataFrame) -> Figure:
 
     At most 15 are drawn, more are in the table. An activity counts when it is done and has a due
     date; "deals" are the distinct deals with such an activity of the rep, "per deal" is the
-    activities over these deals. Reps are told apart by their user id; their names are masked. Where
-    a rep must have a number of deals to be shown alone (FUNNEL_MIN_DEALS_PER_REP), those with fewer
-    are one bar, "other reps", and a last one among them takes the rep with the next fewest along.
+    activities over these deals. Reps are told apart by their user id; their names are masked. Reps
+    with few deals can be shown together as "other reps", at least two of them.
     """
     kinds = ["sales_call_1_completed", "sales_call_2_completed", "other_activities"]
     ranked = rep_sales_rep_totals.sort_values(

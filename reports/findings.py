@@ -26,7 +26,7 @@ def findings(tables: Mapping[str, DataFrame], latest: Latest | None) -> list[Fin
     """The sentences, those that matter most first."""
     losses = tables["rep_losses_monthly"]
     found = [
-        *_largest_drop(
+        *_lowest_conversion(
             tables["rep_funnel_dropoff"], tables["rep_stage_dwell"], tables["rep_cohorts"]
         ),
         *_largest_change(latest),
@@ -48,38 +48,44 @@ def findings(tables: Mapping[str, DataFrame], latest: Latest | None) -> list[Fin
 Sentences = Iterator[tuple[str, str]]
 
 
-def _largest_drop(dropoff: DataFrame, dwell: DataFrame, cohorts: DataFrame) -> Sentences:
-    """The two main steps between which the greatest share of the deals is left behind."""
+def _lowest_conversion(dropoff: DataFrame, dwell: DataFrame, cohorts: DataFrame) -> Sentences:
+    """The two main steps between which the smallest share of the deals went on."""
     main = dropoff[dropoff["funnel_step"].isin(dwell["funnel_step"])].reset_index(drop=True)
     before = main["deals_reached"].shift()
     rates = main["conversion_from_previous_pct"].astype(float).where(before >= FEWEST)
     if rates.notna().any():
         place = int(rates.idxmin())
-        names = steps(main).map(short)
+        from_, to = steps(main).map(short)[place - 1 : place + 1]
+        open_stays = dwell.set_index("funnel_step")["open_stays"][main["funnel_step"][place - 1]]
+        still = f"; {whole(open_stays)} stays in {from_} have not ended" if open_stays else ""
         yield (
-            f"The largest drop is from {names[place - 1]} to {names[place]}:"
-            f" {rate(rates[place])} of the deals that reached the one reached the other"
-            f" ({whole(main['deals_reached'][place])} of {whole(before[place])}).",
+            f"The lowest conversion is from {from_} to {to}: {whole(main['deals_reached'][place])}"
+            f" of {whole(before[place])} deals went on ({rate(rates[place])}){still}.",
             "chart-funnel",
         )
-        yield from _drop_over_time(cohorts, *main["funnel_step"][place - 1 : place + 1])
+        yield from _conversion_over_time(
+            cohorts, dict(zip(main["funnel_step"][place - 1 : place + 1], (from_, to), strict=True))
+        )
 
 
-def _drop_over_time(cohorts: DataFrame, before: str, after: str) -> Sentences:
-    """What became of that drop, from the first mature month to the last."""
+def _conversion_over_time(cohorts: DataFrame, names: dict[str, str]) -> Sentences:
+    """What became of that conversion, from the first mature month to the last."""
     mature = cohorts[cohorts["is_mature"].astype("boolean").fillna(False)]
     reached = mature.pivot_table(
         index="month", columns="funnel_step", values="deals_reached", aggfunc="first"
-    ).reindex(columns=[before, after])
+    ).reindex(columns=[*names])
+    before, after = names
     reached = reached[reached[before] >= FEWEST].astype(float)
     if len(reached) < 2:
         return
     shares = 100 * reached[after] / reached[before]
     first, last = rate(shares.iloc[0]), rate(shares.iloc[-1])
-    became = "stayed" if first == last else "grew" if shares.iloc[-1] < shares.iloc[0] else "shrank"
+    fell = shares.iloc[-1] < shares.iloc[0]
+    became = "stayed the same" if first == last else "fell" if fell else "rose"
     yield (
-        f"This drop {became}: of the deals created in {month(shares.index[0])}, {first} made that"
-        f" step within 90 days, of those created in {month(shares.index[-1])}, {last}.",
+        f"This conversion {became}: {first} of the deals created in {month(shares.index[0])} that"
+        f" reached {names[before]} also reached {names[after]} within 90 days, and {last} of those"
+        f" created in {month(shares.index[-1])}.",
         "chart-funnel",
     )
 
@@ -166,10 +172,9 @@ def _step_of_losses(losses: DataFrame, dropoff: DataFrame) -> Sentences:
     total = by_step.sum()
     if total >= FEWEST:
         code, most = by_step.idxmax(), by_step.max()
-        names = dict(zip(dropoff["funnel_step"], steps(dropoff), strict=True))
         yield (
-            f"No step has more losses after it than {short(names.get(code, 'no known step'))}:"
-            f" {whole(most)} of {whole(total)} ({rate(100 * most / total)}).",
+            f"Losses come most often {_when(code, dropoff)}: {whole(most)} of {whole(total)}"
+            f" ({rate(100 * most / total)}).",
             "chart-losses_by_step",
         )
 
@@ -190,13 +195,17 @@ def _reason_and_step(losses: DataFrame, dropoff: DataFrame) -> Sentences:
     pairs: Series = losses.groupby(["lost_reason_label", "funnel_step"])["deals_count"].sum()
     if pairs.sum() >= FEWEST:
         reason, code = pairs.idxmax()
-        names = dict(zip(dropoff["funnel_step"], steps(dropoff), strict=True))
         yield (
-            f"No reason is given more often at one step than {short(reason)} after"
-            f" {short(names.get(code, 'no known step'))}: {whole(pairs.max())} of"
-            f" {whole(pairs.sum())} losses.",
+            f"The most frequent loss is {short(reason)} {_when(code, dropoff)}:"
+            f" {whole(pairs.max())} of {whole(pairs.sum())}.",
             "chart-losses_by_reason_and_step",
         )
+
+
+def _when(step: str, dropoff: DataFrame) -> str:
+    """When a loss came: after a step, if one is known."""
+    names = dict(zip(dropoff["funnel_step"], steps(dropoff), strict=True))
+    return f"after {short(names[step])}" if step in names else "before any known step"
 
 
 def _busiest_month(monthly: DataFrame) -> Sentences:
@@ -268,7 +277,7 @@ def _links(scores: DataFrame) -> Sentences:
     for link in links[links["passing_rows"] * 2 < links["total_rows"]].to_dict("records"):
         yield (
             f"Only {whole(link['passing_rows'])} of {whole(link['total_rows'])} rows in"
-            f" {clean(link['table_name'])} name a deal that is known, so that call steps cannot be"
-            " compared with the main steps.",
+            f" {clean(link['table_name'])} name a deal that is known, so that the rates of the"
+            " call steps are far too low.",
             "chart-funnel",
         )

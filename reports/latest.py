@@ -24,13 +24,13 @@ GOOD, BAD, NEITHER = "good", "bad", ""
 FIGURES: list[tuple[str, str, bool | None, Callable[[float], str], str]] = [
     ("deals_created", "New deals", True, whole, "created in the month"),
     ("deals_won", "Won", True, whole, "closed in the month, and won"),
-    ("deals_lost", "Lost", False, whole, "closed in the month, and lost; fewer is good"),
+    ("deals_lost", "Lost", False, whole, "closed in the month, and lost; fewer is better"),
     (
         "median_days_to_close",
         "Median days to close",
         False,
         decimal,
-        "from creation, of the deals closed in the month; fewer is good",
+        "from creation, of the deals closed in the month; shorter is better",
     ),
     ("open_deals", "Open deals", None, whole, "at the end of the month"),
     (
@@ -38,7 +38,7 @@ FIGURES: list[tuple[str, str, bool | None, Callable[[float], str], str]] = [
         "Stalled deals",
         False,
         whole,
-        "at the end of the month longer in their stage than nine in ten; fewer is good",
+        "at the end of the month longer in their stage than nine in ten; fewer is better",
     ),
     ("calls_completed", "Completed calls", True, whole, "sales calls done, and due in the month"),
 ]

@@ -117,7 +117,6 @@ def page(drawn: Drawn, tables: Mapping[str, DataFrame], run: Mapping[str, str | 
         checks=grid(quality.open_checks(checks)),
         conversions=step_conversions(tables["rep_cohorts"]),
         findings=found[:MOST],
-        has_deals="deals" in set(tables["reconciliation"]["table_name"]),
         history=grid(quality.score_history(tables, as_of)),
         intake_end=intake_end(tables),
         key=tables["rep_key_figures"].reindex([0]).iloc[0],

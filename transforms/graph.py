@@ -83,6 +83,13 @@ class Model:
         """What one row is."""
         return (inspect.getdoc(self.function) or "").partition("\n")[0]
 
+    @property
+    def about(self) -> str:
+        """What else its docstring says before "Columns:", a line per paragraph."""
+        _, _, rest = (inspect.getdoc(self.function) or "").partition("\n")
+        paragraphs = rest.partition("\nColumns:\n")[0].strip().split("\n\n")
+        return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+
     def columns(self, settings: Mapping[str, Any]) -> Columns:
         """The declared columns and their Ibis types."""
         if not callable(self.declared):

@@ -98,7 +98,7 @@ CASES = {
     "no users": (without_users, "No data to show"),
     "forty stages": (of_forty_stages, "Stage 40 of a large house"),
     "two hundred months": (of_two_hundred_months, "February 2025"),
-    "three thousand reps": (of_three_thousand_reps, "2,940 more rows are in the warehouse"),
+    "three thousand reps": (of_three_thousand_reps, "2,940 more are in the warehouse"),
     "no rows": (without_rows, "No month is complete yet"),
 }
 

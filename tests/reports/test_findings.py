@@ -61,35 +61,39 @@ def test_nothing_is_found_in_nothing() -> None:
     assert sentences() == []
 
 
-def test_the_largest_drop_is_between_main_steps() -> None:
+def test_the_lowest_conversion_is_between_main_steps() -> None:
     dropoff = [
         ("1", "Lead", 200, None),
         ("2", "Qualified", 120, 60.0),
         ("2.1", "Call", 5, 4.2),
         ("3", "Needs", 60, 50.0),
     ]
-    assert sentences(rep_funnel_dropoff=dropoff, rep_stage_dwell=stages("1", "2", "3")) == [
+    stays = [("1", "Lead", 0, None, 9), ("2", "Qualified", 0, None, 8), ("3", "Needs", 0, None, 7)]
+    assert sentences(rep_funnel_dropoff=dropoff, rep_stage_dwell=stays) == [
         (
-            "The largest drop is from 2 Qualified to 3 Needs: 50.0% of the deals that reached the"
-            " one reached the other (60 of 120).",
+            "The lowest conversion is from 2 Qualified to 3 Needs: 60 of 120 deals went on (50.0%);"
+            " 8 stays in 2 Qualified have not ended.",
             "chart-funnel",
         )
     ]
+    [(text, _)] = sentences(rep_funnel_dropoff=dropoff, rep_stage_dwell=stages("1", "2", "3"))
+    assert text.endswith("went on (50.0%).")
 
 
 @pytest.mark.parametrize(
     ("reached", "said"),
     [
-        ((40, 30), "This drop grew: of the deals created in February 2024, 80.0% made that step"
-         " within 90 days, of those created in March 2024, 60.0%."),
-        ((30, 40), "This drop shrank: of the deals created in February 2024, 60.0% made that step"
-         " within 90 days, of those created in March 2024, 80.0%."),
-        ((30, 30), "This drop stayed: of the deals created in February 2024, 60.0% made that step"
-         " within 90 days, of those created in March 2024, 60.0%."),
+        ((40, 30), "fell: 80.0% of the deals created in February 2024 that reached 1 Lead also"
+         " reached 2 Qualified within 90 days, and 60.0% of those created in March 2024."),
+        ((30, 40), "rose: 60.0% of the deals created in February 2024 that reached 1 Lead also"
+         " reached 2 Qualified within 90 days, and 80.0% of those created in March 2024."),
+        ((30, 30), "stayed the same: 60.0% of the deals created in February 2024 that reached"
+         " 1 Lead also reached 2 Qualified within 90 days, and 60.0% of those created in"
+         " March 2024."),
     ],
-    ids=["grew", "shrank", "stayed"],
+    ids=["fell", "rose", "stayed"],
 )  # fmt: skip
-def test_whether_the_largest_drop_grew(reached: tuple[int, int], said: str) -> None:
+def test_whether_the_lowest_conversion_rose(reached: tuple[int, int], said: str) -> None:
     """From the first mature month to the last; months of few deals are none."""
     dropoff = [("1", "Lead", 200, None), ("2", "Qualified", 120, 60.0)]
     cohorts = [
@@ -105,12 +109,10 @@ def test_whether_the_largest_drop_grew(reached: tuple[int, int], said: str) -> N
     found = sentences(
         rep_funnel_dropoff=dropoff, rep_stage_dwell=stages("1", "2"), rep_cohorts=cohorts
     )
-    assert [text for text, _ in found if text.startswith("This drop")] == [
-        said.replace("80.0%", f"{max(reached) * 2}.0%").replace("60.0%", f"{min(reached) * 2}.0%")
-    ]
+    assert [text for text, _ in found if text.startswith("This")] == [f"This conversion {said}"]
 
 
-def test_a_drop_of_few_deals_is_not_told() -> None:
+def test_a_conversion_of_few_deals_is_not_told() -> None:
     dropoff = [("1", "Lead", 29, None), ("2", "Qualified", 2, 6.9)]
     assert sentences(rep_funnel_dropoff=dropoff, rep_stage_dwell=stages("1", "2")) == []
 
@@ -190,13 +192,20 @@ def test_the_step_and_the_month_of_most_losses() -> None:
     dropoff = [("1", "Lead", 0, None), ("2", "Qualified", 0, None)]
     found = sentences(rep_losses_monthly=LOSSES, rep_funnel_dropoff=dropoff)
     assert found[1:] == [
-        ("No step has more losses after it than 1 Lead: 20 of 40 (50.0%).", "chart-losses_by_step"),
+        ("Losses come most often after 1 Lead: 20 of 40 (50.0%).", "chart-losses_by_step"),
         ("No month had more losses than March 2024: 25 of 40.", "chart-losses_by_month"),
         (
-            "No reason is given more often at one step than Price after 1 Lead: 20 of 40 losses.",
+            "The most frequent loss is Price after 1 Lead: 20 of 40.",
             "chart-losses_by_reason_and_step",
         ),
     ]
+
+
+def test_most_losses_can_be_before_any_known_step() -> None:
+    early = [(MARCH, "Price", "none", 30)]
+    found = [text for text, _ in sentences(rep_losses_monthly=early)]
+    assert "Losses come most often before any known step: 30 of 30 (100.0%)." in found
+    assert "The most frequent loss is Price before any known step: 30 of 30." in found
 
 
 def test_few_losses_are_not_told() -> None:

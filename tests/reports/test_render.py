@@ -232,7 +232,7 @@ def test_long_tables_are_cut(tables: Tables, run: Run) -> None:
     """The page says how much it leaves out."""
     tables["check_results"]["status"] = "warn"
     tables["check_results"] = pandas.concat([tables["check_results"]] * 2)
-    assert "24 more rows are in the warehouse" in Page(render(tables, run)).text
+    assert "24 more are in the warehouse" in Page(render(tables, run)).text
 
 
 def pickled(tables: Tables, run: Run) -> bytes:

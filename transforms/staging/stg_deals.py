@@ -55,11 +55,13 @@ def stg_deals(
 
     Columns:
         deal_id: id in Pipedrive; a reused id is one deal here
-        created_at: first add_time change, UTC
-        user_id: current owner: the latest user_id change; null if that is to nobody, or forgotten
-        stage_id: current stage: the latest stage_id change
+        created_at: `add_time` of the deals table, else the first such change, UTC
+        user_id: current owner: that of the deals table, else of the latest user_id change; null for
+            nobody, or one who is forgotten
+        stage_id: current stage: that of the deals table, else of the latest stage_id change
         status: won, lost or open; the deals table's own, else derived (README, definitions)
-        closed_at: when it was last lost, or first won; null while open
+        closed_at: if lost, `lost_time` of the deals table, else the last loss; if won, `won_time`, else
+            the first entry into a won step, UTC; null while open, or where it is not known
         lost_reason_id: reason of the last loss, for lost deals
         value: amount in `currency`, from the deals table; null without one
         currency: ISO code, from the deals table
