@@ -19,8 +19,8 @@ check: .venv/dev
 
 # What the docs have from the code; a test fails where it is not what this writes.
 docs: .venv/dev
-	$(BIN)/python -m flows.tables_page
-	$(BIN)/python -m flows.settings_page
+	$(BIN)/python -m tests.docs.tables_page
+	$(BIN)/python -m tests.docs.settings_page
 	$(BIN)/python -m tests.flows.faults
 
 # What the README says of speed.

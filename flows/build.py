@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import ibis
@@ -9,6 +10,10 @@ from ibis import Table
 from transforms.graph import Model
 
 from flows.warehouse import Warehouse
+from flows.warehouse.rows import read_one, read_scalar
+
+LARGEST = 2**63 - 1
+SAMPLED = 200_000  # rows, to find values between which a table is cut
 
 
 @dataclass(frozen=True)
@@ -47,14 +52,51 @@ def build(
 
     `is_kept`: later runs replace rows of it, as the model says.
     """
-    rows = model.expression(tables, settings)
     if model.schema != "quality":
         columns = (model.refresh_by,) if is_kept and model.refresh_by else ()
-        return warehouse.build(model.schema, model.name, rows, model.key, columns)
+        parts = _parts(warehouse, model, tables)
+        rows, *more = (model.expression(part, settings) for part in parts)
+        return warehouse.build(model.schema, model.name, rows, model.key, columns, more)
+    rows = model.expression(tables, settings)
     kept = warehouse.append(
         model.name, rows.select(ibis.literal(run_id).name("run_id"), *rows.columns)
     )
     return kept.filter(kept.run_id == run_id).drop("run_id")
+
+
+def _parts(
+    warehouse: Warehouse, model: Model, tables: Mapping[str, Table]
+) -> list[Mapping[str, Table]]:
+    """The tables that a model reads; of a large one, those of some values of `refresh_by` each."""
+    if model.in_parts_of is None or model.refresh_by is None:
+        return [tables]
+    column, measured = model.refresh_by, tables[model.in_parts_of]
+    number = warehouse.parts(measured)
+    if number == 1:
+        return [tables]
+    rows = read_scalar(measured.count())
+    sample = measured.sample(min(1.0, SAMPLED / rows), method="block", seed=0)
+    quantiles = (sample[column].quantile(place / number) for place in range(1, number))
+    found = read_one(
+        sample.agg(**{f"bound_{place}": bound for place, bound in enumerate(quantiles)})
+    )
+    bounds = sorted({min(int(bound), LARGEST) for bound in found.values() if bound is not None})
+    return [
+        {name: _between(table, column, *ends) for name, table in tables.items()}
+        for ends in pairwise([None, *bounds, None])
+    ]
+
+
+def _between(table: Table, column: str, low: int | None, high: int | None) -> Table:
+    """Its rows with a value from `low` on and below `high`; those without are below all."""
+    if column not in table.columns:
+        return table
+    value = table[column]
+    if low is not None:
+        table = table.filter(value >= low)
+    if high is not None:
+        table = table.filter(value < high if low is not None else (value < high) | value.isnull())
+    return table
 
 
 def ask(

@@ -4,7 +4,7 @@ The warehouse (comments, `quality.data_dictionary`, `quality.lineage`), the repo
 `docs/tables.md` all tell it from here.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from transforms.graph import Model
 
 from flows.record import RECORDS, RUN_ID
 from flows.run import Run
+from flows.warehouse import KEPT_SCHEMA, SNAPSHOTS, Warehouse
 from flows.warehouse.rows import read
 
 
@@ -36,14 +37,35 @@ def documented(models: Iterable[Model], settings: Mapping[str, Any]) -> list[Doc
     return [*(_of_model(model, settings) for model in models), *map(_of_record, RECORDS)]
 
 
-def document(run: Run) -> dict[str, pa.Table]:
+def made_before(warehouse: Warehouse) -> set[tuple[str, str]]:
+    """Schema and name of the tables that the runs before made, and that each makes anew."""
+    dictionary = warehouse.kept("data_dictionary")
+    if dictionary is None:
+        return set()
+    rows = read(dictionary.select("schema_name", "table_name").distinct()).to_pylist()
+    found = {(row["schema_name"], row["table_name"]) for row in rows}
+    return {(schema, name) for schema, name in found if schema not in (KEPT_SCHEMA, SNAPSHOTS)}
+
+
+def document(run: Run, status: str) -> dict[str, pa.Table]:
     """Say in the warehouse what every table and column means: as comments, and as two tables.
+
+    Tables that no model makes any more go with a run that is published.
+
+    Args:
+        run: that made the tables.
+        status: whether it is published or stopped.
 
     Returns:
         The rows of these tables.
     """
     tables = documented(run.models.values(), run.given)
-    dictionary = [
+    if status == "published":
+        for schema, name in sorted(run.made_before - {(made.schema, made.name) for made in tables}):
+            run.warehouse.give_up(schema, name)
+    else:  # of the others, readers have those of before
+        tables = [table for table in tables if table.schema == KEPT_SCHEMA]
+    dictionary: list[dict[str, object]] = [
         {
             "schema_name": table.schema,
             "table_name": table.name,
@@ -55,7 +77,7 @@ def document(run: Run) -> dict[str, pa.Table]:
         for table in tables
         for column, (dtype, said) in table.columns.items()
     ]
-    lineage = [
+    lineage: list[dict[str, object]] = [
         {"table_name": table.name, "upstream_table": upstream}
         for table in tables
         for upstream in table.upstream
@@ -63,6 +85,8 @@ def document(run: Run) -> dict[str, pa.Table]:
     made = {"data_dictionary": dictionary, "lineage": lineage}
     found = {}
     for name, rows in made.items():
+        if status != "published":
+            rows += _of_before(run, name, {table.name for table in tables})
         told = run.warehouse.table_of(rows, RECORDS[name].types)
         found[name] = read(told)
         run.warehouse.build("quality", name, told)
@@ -70,6 +94,13 @@ def document(run: Run) -> dict[str, pa.Table]:
         said = {column: text for column, (_, text) in table.columns.items()}
         run.warehouse.comment(table.schema, table.name, table.grain, said)
     return found
+
+
+def _of_before(run: Run, name: str, told: Collection[str]) -> list[dict[str, object]]:
+    """The rows that one of the two had before, but of tables that are told of anew."""
+    kept = run.warehouse.kept(name)
+    rows = [] if kept is None else read(kept.select(*RECORDS[name].types)).to_pylist()
+    return [row for row in rows if row["table_name"] not in told]
 
 
 def _of_model(model: Model, settings: Mapping[str, Any]) -> DocumentedTable:

@@ -16,20 +16,18 @@ from transforms.sources import RAW_TABLES
 
 from flows import signals
 from flows.errors import InputError, InterruptedRunError, SalesFunnelError
-from flows.export_folder import check_folder, place_for_files, put_files_in_place
-from flows.folders import check_no_folder
+from flows.export_folder import place_for_files, put_files_in_place
 from flows.holding import held_warehouse
 from flows.kept_reports import kept_reports
 from flows.ledger import known
+from flows.making import begin
 from flows.masking_key import fresh_key, masking_key, sweep_fresh_key
 from flows.monitoring import failed, run_name, show_outcome, show_plan
-from flows.people import are_others_than_before, forgotten_users
-from flows.people import fingerprint as people_fingerprint
+from flows.people import forgotten_users
+from flows.places import check_places
 from flows.plan import plan
-from flows.record import last_published
-from flows.refresh import how_to_refresh
 from flows.report import beside, is_shown, put_in_place, report_table
-from flows.report_process import report_process
+from flows.report_process import ReportProcess, report_process
 from flows.run import Run
 from flows.secret_blocks import with_secrets
 from flows.settings import Settings, load_settings
@@ -45,7 +43,7 @@ from flows.tasks import (
 )
 from flows.unforeseen import told_in_short
 from flows.warehouse.address import has_password, shown
-from flows.warehouse.export import check_export, opened_export
+from flows.warehouse.export import opened_export
 
 
 @flow(name="sales-funnel", flow_run_name=run_name, persist_result=False)
@@ -116,11 +114,9 @@ def _refuse_passwords(**urls: str) -> None:
 
 def _refresh(settings: Settings, rotate_key: bool, full_refresh: bool) -> Any:
     """Read the source into the warehouse; gives the last state of the run."""
+    check_places(settings, full_refresh=full_refresh)
     is_partial = settings.incremental and not full_refresh
-    check_export(settings.source, is_partial=is_partial)
-    check_no_folder(settings.report)
-    check_folder(settings.export)
-    put_key_in_place: Callable[[], None] = _leave_the_key
+    then: list[Callable[[], None]] = []  # once the warehouse is published
     with told_in_short("sales-funnel"), ExitStack() as stack:
         target = held_warehouse(stack, settings)
         # Once nobody else can change them, as a run before this one may have.
@@ -128,6 +124,7 @@ def _refresh(settings: Settings, rotate_key: bool, full_refresh: bool) -> Any:
         drawing = report_process(stack)
         if rotate_key:
             key, put_key_in_place = stack.enter_context(fresh_key(settings))
+            then.append(put_key_in_place)
         else:
             sweep_fresh_key(settings)
         opened = opened_export(
@@ -140,35 +137,10 @@ def _refresh(settings: Settings, rotate_key: bool, full_refresh: bool) -> Any:
         folder = Path(stack.enter_context(TemporaryDirectory()))
         stack.enter_context(target.run())
         run = Run(str(flow_run.id), settings, target, tables)
-        run.given["forgotten"] = forgotten
-        run.people_fingerprint = people_fingerprint(key, forgotten)
         stack.enter_context(known(run))
-        before, people = last_published(target), run.people_fingerprint
-        run.is_afresh = are_others_than_before(before, people, settings, forgotten)
-        run.refresh = how_to_refresh(
-            target, settings, before, full_refresh=full_refresh, are_others=run.is_afresh
-        )
-        if not run.refresh.adds:
-            target.start_anew()
-        states: dict[str, State[Any]] = {}
+        begin(run, key, forgotten, full_refresh=full_refresh)
         with target.masking(key):
-            if run.refresh.adds:  # which rows are touched is known when all are read
-                for table in RAW_TABLES:
-                    if table not in states:
-                        _ingest(table, run, folder, states)
-            for name, model in run.models.items():
-                # A raw table is read when a model needs it, and given up after the last one did.
-                for table in model.upstream:
-                    if table not in states:
-                        _ingest(table, run, folder, states)
-                upstream = [states[table] for table in model.upstream]  # Prefect draws the lineage
-                states[name] = _done(build_model(name, run, wait_for=upstream, return_state=True))
-                run.forget_raw_tables(after=name)
-                run.ask_checks()
-                if is_shown(name):
-                    with step(f"draw {name}", only_if_notable=True):
-                        few = settings.min_deals_per_rep
-                        drawing.draw(name, report_table(name, run.tables, few))
+            states = _make_tables(run, folder, drawing)
         check_models(run, wait_for=list(states.values()))
 
         status = "stopped" if run.failed_checks else "published"
@@ -179,11 +151,7 @@ def _refresh(settings: Settings, rotate_key: bool, full_refresh: bool) -> Any:
             page = stack.enter_context(beside(settings.report, shown(settings.warehouse)))
             kept = stack.enter_context(kept_reports(run))
             write_report(run, drawing, found, page, kept)
-            then: list[Callable[[], None]] = [
-                put_key_in_place,
-                partial(put_in_place, page, settings.report),
-                kept.put_in_place,
-            ]
+            then += [partial(put_in_place, page, settings.report), kept.put_in_place]
             if files is not None:
                 export_tables(run, files)
                 then.append(partial(put_files_in_place, files))
@@ -192,8 +160,29 @@ def _refresh(settings: Settings, rotate_key: bool, full_refresh: bool) -> Any:
     return show_outcome(run, summary, found)
 
 
-def _leave_the_key() -> None:
-    """Nothing is to be done to a key that stays."""
+def _make_tables(run: Run, folder: Path, drawing: ReportProcess) -> dict[str, State[Any]]:
+    """Ingest the export, make the models, and begin with their checks and charts.
+
+    Gives the states of these tasks, from which Prefect draws the lineage.
+    """
+    states: dict[str, State[Any]] = {}
+    if run.refresh.adds:  # which rows are touched is known when all are read
+        for table in RAW_TABLES:
+            if table not in states:
+                _ingest(table, run, folder, states)
+    for name, model in run.models.items():
+        # A raw table is read when a model needs it, and given up after the last one did.
+        for table in model.upstream:
+            if table not in states:
+                _ingest(table, run, folder, states)
+        upstream = [states[table] for table in model.upstream]
+        states[name] = _done(build_model(name, run, wait_for=upstream, return_state=True))
+        run.forget_raw_tables(after=name)
+        run.ask_checks()
+        if is_shown(name):
+            with step(f"draw {name}", only_if_notable=True):
+                drawing.draw(name, report_table(name, run.tables, run.settings.min_deals_per_rep))
+    return states
 
 
 def _ingest(name: str, run: Run, folder: Path, states: dict[str, State[Any]]) -> None:

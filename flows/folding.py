@@ -3,7 +3,10 @@
 import ibis
 from ibis import Table
 from ibis.expr.types import BooleanColumn, NumericColumn, NumericScalar, Value
-from transforms.marts.rep_sales_rep_performance_monthly import UNASSIGNED
+from transforms.marts.rep_sales_rep_performance_monthly import (
+    UNASSIGNED,
+    UNKNOWN_USER,
+)
 
 
 def folded(mart: Table, stg_users: Table, stg_activities: Table, min_deals: int) -> Table:
@@ -23,8 +26,12 @@ def folded(mart: Table, stg_users: Table, stg_activities: Table, min_deals: int)
 
 
 def folded_by(mart: Table, deals_of_reps: Table, min_deals: int) -> Table:
-    """The same where the deals of each `sales_rep_name` are known already, as `deals`."""
-    named = deals_of_reps.select("sales_rep_name", "deals")
+    """The same where the deals of each `sales_rep_name` are known already, as `deals`.
+
+    Who is no known user is never shown alone.
+    """
+    is_known = ~deals_of_reps.sales_rep_name.startswith(UNKNOWN_USER)
+    named = deals_of_reps.filter(is_known).select("sales_rep_name", "deals")
     reps = mart.filter(mart.sales_rep_name != UNASSIGNED).select("sales_rep_name").distinct()
     counted = reps.left_join(named, "sales_rep_name").select(
         rep="sales_rep_name", deals=lambda joined: joined.deals.fill_null(0)

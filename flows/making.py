@@ -1,6 +1,6 @@
 """The tables of a run: raw ones taken in, models made of them, whole or where something changed."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import reduce
 
 import ibis
@@ -9,11 +9,39 @@ from transforms.graph import BEFORE, Model
 from transforms.sources import RAW_TABLES, Source
 
 from flows.build import build
+from flows.dictionary import made_before
+from flows.people import are_others_than_before, fingerprint
+from flows.record import last_published
+from flows.refresh import how_to_refresh
 from flows.run import Run
 from flows.warehouse import LANDED
 from flows.warehouse.landing import Landed
 from flows.warehouse.reading import SOURCE_ROW
 from flows.warehouse.rows import read_scalar
+
+
+def begin(run: Run, key: bytes, forgotten: Collection[int], *, full_refresh: bool) -> None:
+    """Find out how the warehouse is to be refreshed, and make room for what is made anew.
+
+    Args:
+        run: that is about to read its export.
+        key: for pseudonyms.
+        forgotten: ids of users of whom nothing is kept.
+        full_refresh: the export is all there is, whatever is kept.
+
+    Raises:
+        InputError: the warehouse cannot be gone on with like this.
+    """
+    warehouse, settings, before = run.warehouse, run.settings, last_published(run.warehouse)
+    run.given["forgotten"] = forgotten
+    run.people_fingerprint = people = fingerprint(key, forgotten)
+    run.is_afresh = are_others_than_before(before, people, settings, forgotten)
+    run.refresh = how_to_refresh(
+        warehouse, settings, before, full_refresh=full_refresh, are_others=run.is_afresh
+    )
+    run.made_before = made_before(warehouse)
+    if not run.refresh.adds:
+        warehouse.start_anew(run.made_before)
 
 
 def take_in(run: Run, source: Source, landed: Landed | None) -> Table:
@@ -60,7 +88,8 @@ def make(run: Run, name: str) -> tuple[Table, str]:
     tables = run.tables | ({BEFORE: _as_before(run, model)} if model.remembers else {})
     said = "ok"
     if model.refresh_by is None:
-        if refresh.adds and _is_followed(run, name) and _is_another(run, model, tables):
+        is_asked = refresh.adds and refresh.why_whole is None and _is_followed(run, name)
+        if is_asked and _is_another(run, model, tables):
             refresh.changed.add(name)
     else:
         others = ", ".join(sorted(refresh.changed & {*model.upstream}))

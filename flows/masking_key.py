@@ -1,13 +1,15 @@
 """The key of the pseudonyms: given as a setting, or in a file made on the first run."""
 
 import contextlib
+import fcntl
 import os
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
-from flows.errors import InputError, RunFailedError, of_file
-from flows.private_file import check_private, write_whole
+from flows.errors import InputError, RunFailedError, WarehouseBusyError, of_file
+from flows.private_file import check_private
 from flows.settings import SHORTEST_KEY, Settings, origins
 
 CANNOT_USE = "cannot use the masking key"
@@ -79,12 +81,14 @@ def check_can_rotate(settings: Settings) -> None:
 def fresh_key(settings: Settings) -> Iterator[tuple[bytes, Callable[[], None]]]:
     """A new key, and what puts it into the file once the warehouse is made with it.
 
-    Until then it is beside the file, so that hardly anything can go wrong at that moment. A run
-    that is killed leaves the old key in its place; so does one that is killed right between
-    publishing and that moment, and then the next run makes the warehouse with the old key again.
+    Until then it is beside the file, so that hardly anything can go wrong at that moment, and held
+    there: runs into other warehouses can share the key. A run that is killed leaves the old key in
+    its place; so does one that is killed right between publishing and that moment, and then the
+    next run makes the warehouse with the old key again.
 
     Raises:
         InputError: the key is given as a setting, or the file cannot be written.
+        WarehouseBusyError: another run is about to change the key.
     """
     check_can_rotate(settings)
     file = settings.masking_key_file.resolve()
@@ -99,21 +103,58 @@ def fresh_key(settings: Settings) -> Iterator[tuple[bytes, Callable[[], None]]]:
                 f" place of the old one: {error.strerror}; run rotate-key again"
             ) from None
 
+    sweep_fresh_key(settings)
     key = _new_key()
-    try:
-        write_whole(beside, key)
-    except OSError as error:
-        raise of_file(beside, error, "cannot write the masking key") from None
-    try:
+    with contextlib.ExitStack() as stack:
+        try:
+            stream = stack.enter_context(_made_and_held(beside))
+            stack.callback(_remove, beside, stream)
+            stream.write(key)
+            stream.flush()
+            os.fsync(stream.fileno())
+        except OSError as error:
+            if isinstance(error, FileExistsError) and beside.is_file():
+                raise WarehouseBusyError(
+                    f"{file}: another run is about to change the masking key; try again later, or"
+                    f" delete {beside} if there is none"
+                ) from None
+            raise of_file(beside, error, "cannot write the masking key") from None
         yield key.strip(), put_in_place
-    finally:
-        sweep_fresh_key(settings)
 
 
 def sweep_fresh_key(settings: Settings) -> None:
     """Remove the new key of a run that was killed: no warehouse will be made with it."""
-    with contextlib.suppress(OSError):  # the next run does it
-        _beside(settings.masking_key_file.resolve()).unlink()
+    beside = _beside(settings.masking_key_file.resolve())
+    with contextlib.suppress(OSError), beside.open("rb") as stream:  # the next run does it
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)  # unless a run holds it
+        _remove(beside, stream)
+
+
+def _made_and_held(file: Path) -> IO[bytes]:
+    """A new file, held before anybody swept it away."""
+    while True:
+        stream = os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        except OSError:  # no such thing on this disk
+            stream.close()
+            file.unlink()
+            raise
+        if _is_in_place(file, stream):
+            return stream
+        stream.close()
+
+
+def _remove(file: Path, stream: IO[bytes]) -> None:
+    """Remove an open file, unless it was moved."""
+    if _is_in_place(file, stream):
+        file.unlink()
+
+
+def _is_in_place(file: Path, stream: IO[bytes]) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(file.stat(), os.fstat(stream.fileno()))
+    return False
 
 
 def _beside(file: Path) -> Path:
@@ -131,6 +172,8 @@ def _make(file: Path) -> None:
     try:
         with open(handle, "wb") as stream:
             stream.write(_new_key())
+            stream.flush()
+            os.fsync(stream.fileno())
         with contextlib.suppress(FileExistsError):  # made by another run in the meantime
             os.link(fresh, file)
     finally:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from flows.errors import InputError, of_file
-from flows.private_file import check_private, write_whole
+from flows.private_file import alone_with, check_private, write_whole
 from flows.settings import Settings
 
 LONGEST_ID = 18
@@ -45,10 +45,11 @@ def forget(settings: Settings, user_id: int) -> None:
     Raises:
         InputError: the file cannot be used.
     """
-    ids = sorted(forgotten_users(settings) | {user_id})
     file = settings.forgotten_users_file
     try:
-        write_whole(file.resolve(), "".join(f"{each}\n" for each in ids).encode())
+        with alone_with(file.resolve()):  # runs into other warehouses can share the file
+            ids = sorted(forgotten_users(settings) | {user_id})
+            write_whole(file.resolve(), "".join(f"{each}\n" for each in ids).encode())
     except OSError as error:
         raise of_file(file, error, "cannot write who is forgotten") from None
 

@@ -6,8 +6,7 @@ from typing import Any
 from transforms.graph import load_models
 from transforms.sources import SOURCES
 
-from flows.export_folder import check_folder
-from flows.folders import check_no_folder
+from flows.places import check_places
 from flows.run import read_funnel
 from flows.settings import Settings
 from flows.warehouse.address import shown
@@ -28,8 +27,7 @@ def plan(settings: Settings, *, full_refresh: bool = False) -> dict[str, Any]:
         InputError: the source, the funnel, or where the results are to go is not what it must be.
     """
     read_funnel()
-    check_no_folder(settings.report)
-    check_folder(settings.export)
+    check_places(settings, full_refresh=full_refresh)
     source, key = settings.source_with_password, secrets.token_bytes(32)  # no value is read
     is_partial = settings.incremental and not full_refresh
     with opened_export(source, key, is_partial=is_partial) as export:

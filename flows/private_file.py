@@ -1,7 +1,10 @@
 """Files that are for their owner only."""
 
+import fcntl
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from flows.errors import InputError
@@ -15,6 +18,17 @@ def check_private(file: Path, what: str) -> None:
     """
     if stat.S_IMODE(file.stat().st_mode) & 0o077:
         raise InputError(f"{file}: others can read {what}; run: chmod 600 {file}")
+
+
+@contextmanager
+def alone_with(file: Path) -> Iterator[None]:
+    """Wait until no other process is in here with the file; a file beside it says so."""
+    handle = os.open(file.with_name(f"{file.name}.lock"), os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def write_whole(file: Path, content: bytes) -> None:

@@ -44,6 +44,7 @@ class Run:
         self.earlier: list[Entry] = []  # runs before this one that were not published
         self.people_fingerprint: str | None = None
         self.is_afresh = False  # nothing of the people before may stay in the files
+        self.made_before: set[tuple[str, str]] = set()  # tables of runs before, schema and name
         self.refresh = Refresh()
         self.given: dict[str, Any] = {
             "funnel": read_funnel(),

@@ -1,6 +1,6 @@
 """Settings: FUNNEL_… variables of the environment, or files of secrets; options come on top.
 
-docs/settings.md lists them: `python -m flows.settings_page` writes it from what is said here.
+docs/settings.md lists them: `python -m tests.docs.settings_page` writes it from what is said here.
 """
 
 import warnings
@@ -96,8 +96,8 @@ class Settings(BaseSettings):
     )
     memory_limit: Size = _setting(
         None,
-        "What DuckDB takes; unless given, half of the memory, or 128 MB where it only reads files"
-        " for PostgreSQL.",
+        "What DuckDB takes; unless given, half of the memory, at most 2.8 GB, or 128 MB where it"
+        " only reads files for PostgreSQL.",
         "`2GB`, `512MiB`",
     )
     temp_limit: Size = _setting(

@@ -54,8 +54,10 @@ def ignored() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in STOPPING}
+    handlers: dict[int, Any] = {}
     try:
+        for each in (signal.SIGALRM, *STOPPING):  # the alarm brings a signal that had to wait
+            handlers[each] = signal.signal(each, signal.SIG_IGN)
         yield
     finally:
         for number, handler in handlers.items():

@@ -18,17 +18,15 @@ import click
 
 from flows import signals
 from flows.errors import RunFailedError
-from flows.export_folder import check_folder
-from flows.folders import check_no_folder
 from flows.holding import hold
 from flows.masking_key import check_can_rotate
 from flows.people import forget
+from flows.places import check_places
 from flows.report_process import prepare
 from flows.secret_blocks import with_secrets
 from flows.server import TemporaryServer, is_surely_needed
 from flows.settings import Settings, load_settings
 from flows.warehouse.address import has_password
-from flows.warehouse.export import check_export
 
 
 def start(
@@ -55,9 +53,7 @@ def start(
     prepare(stack)
 
     settings = load_settings(**given)
-    check_export(settings.source, is_partial=settings.incremental and not full_refresh)
-    check_no_folder(settings.report)
-    check_folder(settings.export)
+    check_places(settings, full_refresh=full_refresh)
     if action == "rotate-key":
         check_can_rotate(settings)
     if not settings.blocks:  # else Prefect has the password

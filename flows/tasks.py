@@ -14,7 +14,7 @@ from transforms.sources import RAW_TABLES
 
 from flows import signals
 from flows.dictionary import document
-from flows.errors import InputError
+from flows.errors import InputError, RunFailedError, SalesFunnelError
 from flows.history import score_history
 from flows.ingest import ingest
 from flows.kept_reports import KeptReports, published_runs
@@ -91,7 +91,7 @@ def record_run(run: Run, status: str) -> dict[str, pa.Table]:
         source = fingerprint(run.files)
         history = score_history(run, source)
         found = record(run, status, source)
-        found |= document(run)
+        found |= document(run, status)
         scores = run.tables["scores"].order_by("table_name", "measure")
         return found | {"scores": read(scores), "score_history": history}
 
@@ -126,9 +126,21 @@ def export_tables(run: Run, place: Path) -> None:
 
 @task(task_run_name="publish", **_TASK)
 def publish(run: Run, then: Sequence[Callable[[], None]]) -> None:
-    """Put the new warehouse in place of the old one, and then what belongs to it."""
+    """Put the new warehouse in place of the old one, and then what belongs to it.
+
+    Raises:
+        RunFailedError: something of that could not be put there; the rest is.
+    """
     with step("publish"), signals.ignored():
         run.warehouse.publish(afresh=run.is_afresh)
+        failed = []
         for put_the_other_in_place in then:
-            put_the_other_in_place()
+            try:
+                put_the_other_in_place()
+            except SalesFunnelError as error:
+                said = str(error)
+                is_told = "published" in said
+                failed.append(said if is_told else f"the results are published, but {said}")
         signals.published.set()
+        if failed:
+            raise RunFailedError("\n  ".join(failed))

@@ -16,7 +16,7 @@ import pytest
 from ibis.backends import BaseBackend
 from psycopg2 import sql
 
-NewDatabase = Callable[[str], str]
+NewDatabase = Callable[..., str]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -95,22 +95,23 @@ def new_postgres(**settings: str) -> Iterator[PostgresServer]:
 
 @pytest.fixture(scope="session")
 def new_database(postgres: str) -> Iterator[NewDatabase]:
-    """Make a database of that name and get its URL; all are dropped at the end."""
+    """Make a database of that name, maybe like another, and get its URL; at the end all go."""
     made = []
 
-    def make(name: str) -> str:
+    def make(name: str, like: str | None = None) -> str:
         database = sql.Identifier(f"funnel_test_{os.getpid()}_{name}_{len(made)}")
         made.append(database)
-        return _new_database(postgres, database)
+        return _new_database(postgres, database, like)
 
     yield make
     for database in made:
         _run(postgres, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(database))
 
 
-def _new_database(server: str, name: sql.Identifier) -> str:
-    made = "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C.UTF-8'"
-    _run(server, sql.SQL(made).format(name))
+def _new_database(server: str, name: sql.Identifier, like: str | None = None) -> str:
+    template = sql.Identifier("template0" if like is None else urlsplit(like).path[1:])
+    made = "CREATE DATABASE {} TEMPLATE {} ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C.UTF-8'"
+    _run(server, sql.SQL(made).format(name, template))
     return str(urlunsplit(urlsplit(server)._replace(path=f"/{name.strings[0]}")))
 
 

@@ -7,11 +7,8 @@ from tempfile import TemporaryDirectory
 
 from flows.dictionary import document
 from flows.ingest import ingest
-from flows.making import make, take_in
-from flows.people import are_others_than_before
-from flows.people import fingerprint as people_fingerprint
-from flows.record import last_published, record
-from flows.refresh import how_to_refresh
+from flows.making import begin, make, take_in
+from flows.record import record
 from flows.run import Run
 from flows.settings import load_settings
 from flows.warehouse import Warehouse
@@ -44,25 +41,16 @@ def publish_run(
         warehouse.run(),
     ):
         run = Run(run_id, settings, warehouse, export)
-        run.given["forgotten"] = forgotten
-        run.people_fingerprint = people_fingerprint(KEY, forgotten)
-        before = last_published(warehouse)
-        run.refresh = how_to_refresh(
-            warehouse,
-            settings,
-            before,
-            full_refresh=full_refresh,
-            are_others=are_others_than_before(before, run.people_fingerprint, settings, forgotten),
-        )
-        if not run.refresh.adds:
-            warehouse.start_anew()
+        begin(run, KEY, forgotten, full_refresh=full_refresh)
         with warehouse.masking(KEY):
             for name, table in RAW_TABLES.items():
                 if table.name not in export:
                     run.tables[name] = take_in(run, table, None)
                     continue
                 run.files[table.name] = export[table.name].on_disk(Path(folder))
-                landed = ingest(warehouse, run.files[table.name], "UTC", max_rejected_pct=1)
+                landed = ingest(
+                    warehouse, run.files[table.name], settings.source_timezone, 1, forgotten
+                )
                 run.landed[table.name] = landed
                 run.tables[name] = take_in(run, table, landed)
         for name, model in run.models.items():
@@ -73,6 +61,6 @@ def publish_run(
         for model in run.models.values():
             run.checks += run.asked[model.name]()
         record(run, "published", fingerprint(run.files))
-        document(run)
+        document(run, "published")
         warehouse.publish()
     return run

@@ -46,6 +46,8 @@ class Model:
     raw tables and of models that are refreshed by a column too (other tables are read whole); none:
     it is made whole. `moves`: its rows that are others when `as_of` is.
     `by_month`: a column of time, by whose month the rows are filed where files are written.
+    `in_parts_of`: a table that it reads: where that has more rows than an engine takes at once, the
+    rows of some values of `refresh_by` are made after those of others. For what takes much memory.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Model:
     refresh_by: str | None = None
     moves: Callable[[Table], BooleanValue] | None = None
     by_month: str | None = None
+    in_parts_of: str | None = None
 
     @property
     def schema(self) -> str:
@@ -131,19 +134,31 @@ def model(
     refresh_by: str | None = None,
     moves: Callable[[Table], BooleanValue] | None = None,
     by_month: str | None = None,
+    in_parts_of: str | None = None,
 ) -> Callable[[Function], Function]:
     """Register a function as the model of the same name, and return it unchanged.
 
     `key`: the columns that identify a row; they are checked to be unique and never null (`error`).
-    `refresh_by`, `moves`: how an incremental run refreshes it, `by_month`: how its files are, see
-    Model.
+    `refresh_by`, `moves`: how an incremental run refreshes it, `by_month`: how its files are,
+    `in_parts_of`: how it is made where it is large, see Model.
     """
 
     def register(function: Function) -> Function:
         name, layer = function.__name__, function.__module__.split(".")[-2]
         identity = (unique(*key), *(not_null(column) for column in key)) if key else ()
         rules = (*identity, *checks)
-        made = Model(name, layer, function, tuple(key), schema, rules, refresh_by, moves, by_month)
+        made = Model(
+            name,
+            layer,
+            function,
+            tuple(key),
+            schema,
+            rules,
+            refresh_by,
+            moves,
+            by_month,
+            in_parts_of,
+        )
         if not made.grain.startswith("One row"):
             raise GraphError(f'{name}: the docstring begins with its grain, "One row per …"')
         _check_refresh(made)
@@ -193,7 +208,11 @@ def in_order(models: Mapping[str, Model]) -> dict[str, Model]:
 def _check_refresh(made: Model) -> None:
     """Rows that are left as they are must not depend on what a run was told."""
     if made.refresh_by is None:
+        if made.in_parts_of is not None:
+            raise GraphError(f"{made.name}: `refresh_by` says by what it is cut in parts")
         return
+    if made.in_parts_of is not None and made.in_parts_of not in made.upstream:
+        raise GraphError(f"{made.name}: is made in parts of a table that it does not read")
     # Of another funnel, and after other users are forgotten, all is made anew; and what is dated by
     # the run that saw it stays as it was dated.
     known = {"funnel", "as_of", "forgotten", *(("now",) if made.remembers else ())}

@@ -1,7 +1,10 @@
-"""Lookup tables: the latest row of a key wins, so that a join never fans out."""
+"""One row of several: the latest row of a key wins, so that a join never fans out."""
+
+from collections.abc import Sequence
 
 import ibis
 from ibis import Table
+from ibis.expr.types import Value
 
 
 def latest_row(raw: Table, key: str, changed: str | None = None) -> Table:
@@ -9,6 +12,10 @@ def latest_row(raw: Table, key: str, changed: str | None = None) -> Table:
     order = [raw.source_row.desc()]
     if changed:
         order = [raw[changed].isnull(), raw[changed].desc(), *order]
-    rank = ibis.row_number().over(group_by=key, order_by=order)
-    ranked = raw.mutate(rank_of_key=rank)
+    return first_row(raw, [key], order)
+
+
+def first_row(rows: Table, by: Sequence[str], order: Sequence[Value]) -> Table:
+    """One row per value of the columns `by`: the first in an order."""
+    ranked = rows.mutate(rank_of_key=ibis.row_number().over(group_by=by, order_by=order))
     return ranked.filter(ranked.rank_of_key == 0).drop("rank_of_key")

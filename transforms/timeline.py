@@ -30,6 +30,16 @@ def changes_to_ids(
     return typed.filter(is_kept).drop("new_value")
 
 
+def logged_losses(stg_deal_changes: Table) -> Table:
+    """The changes that set a reason for a loss: deal_id, at, lost_reason_id (null if no number)."""
+    changes = stg_deal_changes.filter(
+        stg_deal_changes.changed_field_key == "lost_reason", stg_deal_changes.new_value.notnull()
+    )
+    return changes.select(
+        "deal_id", at="changed_at", lost_reason_id=text.integer(changes.new_value)
+    )
+
+
 def at_the_time(events: Table, spans: Table) -> Table:
     """The events, each with the span of its deal in which it happens; nulls if it is in none.
 

@@ -13,6 +13,7 @@ from flows.doctor.prefect_api import prefect_home
 from flows.errors import InputError
 from flows.export_folder import check_folder
 from flows.folders import check_can_write, check_no_folder, nearest
+from flows.places import check_warehouse
 from flows.settings import Settings
 from flows.warehouse import open_warehouse
 from flows.warehouse.address import shown, spark_places
@@ -35,6 +36,7 @@ def source(settings: Settings) -> Iterator[Told]:
 
 def warehouse(settings: Settings) -> Iterator[Told]:
     """The warehouse: can it be reached and written to, and is nobody at work on it."""
+    check_warehouse(settings)
     name = shown(settings.warehouse)
     target = open_warehouse(settings.warehouse_with_password, settings.limits)
     with target.looking() as what:
@@ -49,6 +51,7 @@ def warehouse(settings: Settings) -> Iterator[Told]:
 def report(settings: Settings) -> Iterator[Told]:
     """The report, and the folder of the reports that are kept."""
     check_no_folder(settings.report)
+    check_no_folder(settings.runs_index)
     for folder in (settings.report.parent, settings.runs_index.parent):
         check_can_write(folder, "cannot write the report")
     yield ok(str(settings.report))

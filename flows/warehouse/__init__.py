@@ -75,8 +75,10 @@ class Warehouse(Protocol):
     def table_of(self, rows: Iterable[Mapping[str, object]], columns: Mapping[str, str]) -> Table:
         """A few rows of Python, to be built or appended at once: the next ones take their place."""
 
-    def start_anew(self) -> None:
-        """Every table is going to be made; those of the run before are not looked at any more."""
+    def start_anew(self, made_before: Collection[tuple[str, str]] = ()) -> None:
+        """Every table is going to be made; those of the run before, which are given by schema and
+        name, are not looked at any more.
+        """
 
     def build(
         self,
@@ -85,11 +87,16 @@ class Warehouse(Protocol):
         rows: Table,
         key: Sequence[str] = (),
         replaced_by: Sequence[str] = (),
+        more: Sequence[Table] = (),
     ) -> Table:
         """Make a table of the rows, in place of the one of that name.
 
-        `key` identifies a row; `replaced_by`: columns by which later runs `replace` rows.
+        `key` identifies a row; `replaced_by`: columns by which later runs `replace` rows; `more`:
+        the other parts of a table that is made in parts, one after the other.
         """
+
+    def parts(self, measured: Table) -> int:
+        """In how many parts to make a table, which takes much memory, of one of so many rows."""
 
     def replace(
         self,
@@ -116,8 +123,8 @@ class Warehouse(Protocol):
     def kept(self, name: str, schema: str = KEPT_SCHEMA) -> Table | None:
         """The rows of a table as readers see it; None if there is no such table."""
 
-    def give_up(self, schema: str) -> None:
-        """Publish without the tables that are in the schema."""
+    def give_up(self, schema: str, *names: str) -> None:
+        """Publish without the tables of these names in the schema; unless some are named, all."""
 
     def append(self, name: str, rows: Table) -> Table:
         """Add rows to a table of `quality`, which keeps those of earlier runs; gives the new ones,

@@ -13,6 +13,7 @@ WAREHOUSES = (
     "duckdb://PATH, postgresql://USER@HOST:PORT/DATABASE or spark://HOST:PORT?catalog=FOLDER"
 )
 SECRETS = ("password", "sslpassword")
+DUCKDB = "duckdb://"
 # Of a URL, behind its scheme. What is between the user and the at sign is the password.
 # Without an at sign, only digits are a port for sure.
 _HOST = r"(?:\[[^\]@]*\]|[^:,@/?\[\]]*)(?::(?(at)[^,@/?]*|\d*))?"
@@ -27,6 +28,13 @@ _SPARK = re.compile(r"(?P<master>spark://[^/?@]+)/?\?catalog=(?P<folder>[^*?\[\]
 def is_postgres(url: str) -> bool:
     """Whether it is a URL of a PostgreSQL database."""
     return url.partition("://")[0].lower() in SCHEMES and "://" in url
+
+
+def is_same_file(source: str, warehouse: str) -> bool:
+    """Whether an export and a warehouse would be in one DuckDB file."""
+    files = [url.partition("?")[0].removeprefix(DUCKDB) for url in (source, warehouse)]
+    are_files = source.startswith(DUCKDB) and warehouse.startswith(DUCKDB)
+    return are_files and len({Path(file).resolve() for file in files}) == 1
 
 
 def spark_places(url: str) -> tuple[str, Path] | None:

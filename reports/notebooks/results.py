@@ -78,7 +78,7 @@ class Results:
     def run_id(self) -> str:
         """The run whose tables these are: the last one that was published."""
         runs = self.table("quality.runs")
-        published = runs.filter(runs.status == "published").order_by(ibis.desc("started_at"))
+        published = runs.filter(runs.status == "published").order_by(ibis.desc("finished_at"))
         return str(self.read(published.limit(1)).run_id.iloc[0])
 
     def of_run(self, name: str) -> Table:
@@ -109,7 +109,7 @@ def open_results(warehouse: str | None = None) -> Results:
     """
     try:
         settings = load_settings(warehouse=warehouse)
-        backend = open_to_look(settings.warehouse)
+        backend = open_to_look(settings.warehouse_with_password)
     except SalesFunnelError as error:
         raise NotReadyError(str(error)) from None
     matplotlib.rcParams.update(STYLE | {"figure.facecolor": "white", "figure.dpi": 110})

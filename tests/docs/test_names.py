@@ -8,7 +8,6 @@ import pytest
 
 from flows.record import RECORDS
 from flows.settings import Settings
-from flows.tables_page import PAGE
 from tests.docs.pages import (
     CONTRIBUTING,
     PAGES,
@@ -20,6 +19,7 @@ from tests.docs.pages import (
     links,
     name,
 )
+from tests.docs.tables_page import PAGE
 from transforms.funnel import load_funnel
 from transforms.graph import load_models
 from transforms.sources import SOURCES

@@ -3,8 +3,8 @@
 import re
 
 from flows.record import RECORDS
-from flows.tables_page import MARTS, PAGE, README, marts, page
 from tests.docs.pages import anchors, table
+from tests.docs.tables_page import MARTS, PAGE, README, marts, page
 from transforms.funnel import load_funnel
 from transforms.graph import load_models
 from transforms.sources import SOURCES

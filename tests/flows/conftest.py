@@ -354,7 +354,13 @@ class Sandbox:
     def leftovers(self) -> list[str]:
         """Files of a run that should be gone after it."""
         known = {"home", "prefect", "masking_key", "export", ".sales.duckdb.lock"}
-        known |= {"forgotten_users", self.runs.name, self.exports.name, "index.html"}
+        known |= {
+            "forgotten_users",
+            "forgotten_users.lock",
+            self.runs.name,
+            self.exports.name,
+            "index.html",
+        }
         known |= {file.name for file in (*self.outputs(), *self.kept())}
         known |= {file.name for file in self.exports.glob("[!.]*")}
         found = [*self.folder.iterdir(), *self.runs.glob("*"), *self.exports.glob("*")]
@@ -458,13 +464,20 @@ def place(request: pytest.FixtureRequest, sandbox: Sandbox) -> Place:
 
 
 @pytest.fixture(params=["duckdb", "postgres"])
-def new_warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
-    """Makes a warehouse that is empty, on each engine, and gives its URL."""
+def new_warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., str]:
+    """Makes a warehouse, on each engine, and gives its URL: an empty one, or a copy of another."""
     if request.param == "postgres":
         database = request.getfixturevalue("new_database")
-        return lambda: database("incremental")
+        return lambda like=None: database("incremental", like)
     numbers = iter(range(10**6))
-    return lambda: f"duckdb://{tmp_path}/{next(numbers)}.duckdb"
+
+    def make(like: str | None = None) -> str:
+        file = tmp_path / f"{next(numbers)}.duckdb"
+        if like is not None:
+            shutil.copy(like.removeprefix("duckdb://"), file)
+        return f"duckdb://{file}"
+
+    return make
 
 
 @pytest.fixture

@@ -370,6 +370,7 @@ CASES = [
                 "raw_fields: unique(id)",
                 "raw_stages: unique(stage_id)",
                 "raw_users: unique(id)",
+                "stg_deals: closing_time_is_known",
             }
         ),
         query="SELECT"
@@ -446,6 +447,23 @@ CASES = [
         query="SELECT count(*) FROM staging.stg_deal_changes"
         " WHERE changed_field_key = 'favourite' AND new_value LIKE '~%'",
         finds=[(1,)],
+    ),
+    Case(
+        "unknown status of a deal",
+        with_other("deals.csv", ("8,open", "8,deleted")),
+        happens="what the change log says counts",
+        warns=frozenset({"deal_observations: last_status_is_known"}),
+        query="SELECT status FROM staging.stg_deals WHERE deal_id = 8",
+        finds=[("open",)],
+    ),
+    Case(
+        "deal that is won or lost, and nothing says when",
+        with_other("deals.csv", ("8,open", "8,won")),
+        happens="counted among the deals, and in no month",
+        warns=frozenset({"stg_deals: closing_time_is_known"}),
+        query="SELECT status, closed_at FROM staging.stg_deals WHERE deal_id = 8",
+        finds=[("won", None)],
+        changes_marts=True,
     ),
     Case(
         "unknown reason of a loss",

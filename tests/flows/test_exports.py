@@ -294,18 +294,18 @@ def test_reps_with_few_deals_are_named_in_no_file(place, export):
 
 
 @pytest.mark.parametrize("where", ["file", "file/below/it"])
-def test_a_file_in_place_of_the_folder_is_refused_before_anything_is_done(place, export, where):
-    (place.sandbox.folder / "export").mkdir(parents=True)
-    file = place.sandbox.folder / "export/file"
+def test_a_file_in_place_of_the_folder_is_refused_before_anything_is_done(sandbox, export, where):
+    (sandbox.folder / "export").mkdir(parents=True)
+    file = sandbox.folder / "export/file"
     file.write_text("my notes")
-    folder = place.sandbox.folder / "export" / where
+    folder = sandbox.folder / "export" / where
     for options in ([], ["--dry-run"]):
-        run = place.run("--source", export(), "--export", folder, *options)
+        run = sandbox.run("--source", export(), "--export", folder, *options)
         assert (run.returncode, run.stdout) == (2, "")
         assert run.stderr == (
             f"Error: {folder}: cannot export to it: {file} is no folder; name a folder\n"
         )
-    assert [each.name for each in place.sandbox.folder.iterdir()] == ["export"]
+    assert [each.name for each in sandbox.folder.iterdir()] == ["export"]
     assert file.read_text() == "my notes"
 
 
@@ -409,21 +409,19 @@ KILLED_BEFORE_PUBLISHING = """
     """
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda number: number.name)
-def test_a_run_that_is_killed_leaves_the_old_files_and_the_next_one_tidies_up(
-    place, export, number
-):
+def test_a_run_that_is_killed_leaves_the_old_files_and_the_next_one_tidies_up(place, export):
     folder = place.sandbox.exports
     assert place.run("--source", export(), export=folder).returncode == 0
     before = contents(folder)
     other = export(folder="other", stages="stage_id,stage_name\n1,Lead Generation\n")
-    code = KILLED_BEFORE_PUBLISHING.format(signal=number.name)
-    with place.start("--source", other, code=code, export=folder) as process:
-        process.communicate(timeout=60)
-    assert process.returncode in (-number, 128 + number)
-    hidden = [file for file in folder.iterdir() if file.name.startswith(".")]
-    assert bool(hidden) == (number == signal.SIGKILL)
-    assert {name: (folder / name).read_bytes() for name in before} == before
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        code = KILLED_BEFORE_PUBLISHING.format(signal=number.name)
+        with place.start("--source", other, code=code, export=folder) as process:
+            process.communicate(timeout=60)
+        assert process.returncode in (-number, 128 + number)
+        hidden = [file for file in folder.iterdir() if file.name.startswith(".")]
+        assert bool(hidden) == (number == signal.SIGKILL)
+        assert {name: (folder / name).read_bytes() for name in before} == before
     assert place.run("--source", other, export=folder).returncode == 0
     assert place.sandbox.leftovers() == []
     assert contents(folder).keys() == before.keys()

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from ibis import Table
 
-from flows.folding import folded, with_owners_folded
+from flows.folding import folded, folded_by, with_owners_folded
 
 MART = {
     "month": "date",
@@ -104,6 +104,18 @@ def test_users_who_are_unknown_have_no_deals_that_count(shown):
     mart = [*reps("a1", "b2"), (JANUARY, 99, "Unknown user #99", 1, 2.5)]
     activities = [*deals(a1=3, b2=1), *[activity(99, deal) for deal in range(9)]]
     assert shown(mart, activities, 3) == [("2 other reps", 2), ("a1", 1)]
+
+
+def test_so_it_is_where_the_deals_of_each_name_are_known_already(engine):
+    names = ["a1", "b2", "Unknown user #99"]
+    mart = [
+        dict(zip(MART, (JANUARY, n, name, 1, 2.5), strict=True)) for n, name in enumerate(names)
+    ]
+    known = [{"sales_rep_name": name, "deals": 9} for name in names]
+    named = as_table(known, {"sales_rep_name": "string", "deals": "int64"})
+    made = folded_by(as_table(mart, MART), named, 3)
+    found = engine.to_pyarrow(made.select("sales_rep_name"))["sales_rep_name"].to_pylist()
+    assert sorted(found) == ["2 other reps", "b2"]
 
 
 def test_activities_of_nobody_stay_as_they_are(shown):

@@ -54,6 +54,7 @@ class Seen(NamedTuple):
     stored: bytes
     unused: int
     report: str
+    kept: dict[str, str]
     owners: list[tuple[Any, ...]]
     entered_under: list[tuple[Any, ...]]
     checks: dict[tuple[str, str], str]
@@ -75,6 +76,7 @@ def seen(place, code: int) -> Seen:
         stored(place.url),
         unused_blocks(place.url),
         place.sandbox.report.read_text(),
+        {file.name: file.read_text() for file in place.sandbox.kept()},
         place.query("SELECT deal_id, user_id FROM marts.obt_deals ORDER BY 1"),
         place.query(
             "SELECT deal_id, stage_id, user_id FROM intermediate.int_deal_stage_transitions"
@@ -215,3 +217,12 @@ def test_without_the_list_no_run_brings_them_back(told):
         f"Error: {told.folder}/nowhere: is missing, and of 1 users nothing must be kept;"
         " restore it (an empty file, with mode 600, takes them back)"
     )
+
+
+def test_no_kept_report_shows_who_is_forgotten(told):
+    suffix = told.pseudonyms[0].partition("#")[2]
+    [old] = told.before.kept.values()
+    assert suffix in old
+    assert told.killed.kept == told.before.kept
+    assert not {*told.after.kept} & {*told.before.kept}
+    assert not any(suffix in kept for kept in told.after.kept.values())

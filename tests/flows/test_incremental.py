@@ -8,16 +8,21 @@ FUNNEL_TEST_HISTORIES.
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
+from functools import wraps
+from typing import Any
 
+import ibis
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from ibis import Table
 
 from flows.errors import InputError
 from flows.run import Run, read_funnel
 from tests.flows.batches import LOOKUPS, Batch, whole, write_batch
 from tests.stored import opened
-from transforms.graph import load_models
+from transforms.graph import MODELS, Model, load_models
 
 HISTORIES = int(os.environ.get("FUNNEL_TEST_HISTORIES", "2"))
 
@@ -103,10 +108,25 @@ def whole_tables(
     return made
 
 
+@pytest.fixture(scope="module")
+def first_told() -> dict[str, str]:
+    """By engine, a warehouse that was told FIRST by an incremental run."""
+    return {}
+
+
+@pytest.fixture
+def told_first(request, new_warehouse, tell, first_told) -> str:
+    """A warehouse that was told FIRST by an incremental run."""
+    engine = request.node.callspec.params["new_warehouse"]
+    if engine not in first_told:
+        first_told[engine] = new_warehouse()
+        tell(first_told[engine], FIRST, "first", incremental=True)
+    return str(new_warehouse(like=first_told[engine]))
+
+
 @pytest.mark.parametrize("batch", NEXT.values(), ids=NEXT)
-def test_what_comes_next_leaves_what_a_whole_run_would(new_warehouse, tell, whole_tables, batch):
-    url = new_warehouse()
-    tell(url, FIRST, "first", incremental=True)
+def test_what_comes_next_leaves_what_a_whole_run_would(told_first, tell, whole_tables, batch):
+    url = told_first
     run = tell(url, batch, "second", incremental=True)
     assert run.refresh.name == "incremental"
     assert tables(url, "second") == whole_tables([FIRST, batch])
@@ -170,12 +190,23 @@ def test_after_every_batch_each_table_is_that_of_a_whole_run(
         assert tables(url, str(number)) == whole_tables(batches)
 
 
+def with_another_column(model: Model) -> Model:
+    """As another version had it."""
+
+    @wraps(model.function)
+    def function(*tables: Table, **settings: Any) -> Table:
+        return model.function(*tables, **settings).mutate(another=ibis.literal(1, "int64"))
+
+    return replace(model, function=function, declared={**model.declared, "another": "int64"})
+
+
 def test_another_version_of_the_code_makes_every_model_anew(
     new_warehouse, tell, whole_tables, monkeypatch
 ):
     url = new_warehouse()
     with monkeypatch.context() as patched:
         patched.setattr("flows.record.code_version", lambda: "another one")
+        patched.setitem(MODELS, "stg_stages", with_another_column(load_models()["stg_stages"]))
         tell(url, FIRST, "first", incremental=True)
     batch = NEXT["deals that are new, late and corrected"]
     run = tell(url, batch, "second", incremental=True)
@@ -184,9 +215,34 @@ def test_another_version_of_the_code_makes_every_model_anew(
     assert tables(url, "second") == whole_tables([FIRST, batch])
 
 
-def test_a_full_refresh_knows_nothing_of_before(new_warehouse, tell, whole_tables):
+def rep_gone(stg_stages: Table) -> Table:
+    """One row per stage."""
+    return stg_stages.select("stage_id")
+
+
+GONE = Model("rep_gone", "marts", rep_gone, ("stage_id",), {"stage_id": "int64"}, ())
+
+
+@pytest.mark.parametrize("incremental", [False, True])
+def test_the_table_of_a_model_that_is_gone_goes_and_that_of_somebody_stays(
+    new_warehouse, tell, monkeypatch, incremental
+):
     url = new_warehouse()
-    tell(url, FIRST, "first", incremental=True)
+    with monkeypatch.context() as patched:
+        patched.setitem(MODELS, "rep_gone", GONE)
+        tell(url, FIRST, "first", incremental=incremental)
+    with opened(url, read_only=False) as ask:
+        ask("CREATE TABLE marts.mine AS SELECT 1 AS n")
+    assert tell(url, FIRST, "second", incremental=incremental).made_before > {("marts", "rep_gone")}
+    with opened(url) as ask:
+        found = ask("SELECT table_name FROM information_schema.tables WHERE table_schema = 'marts'")
+        names = {name for (name,) in found}
+        told = ask("SELECT count(*) FROM quality.data_dictionary WHERE table_name = 'rep_gone'")
+    assert ("mine" in names, "rep_gone" in names, told) == (True, False, [(0,)])
+
+
+def test_a_full_refresh_knows_nothing_of_before(told_first, tell, whole_tables):
+    url = told_first
     since = {**FIRST, "activity": FIRST["activity"][:1]}
     tell(url, since, "second", incremental=True, full_refresh=True)
     assert tables(url, "second") == whole_tables([since])
@@ -195,9 +251,8 @@ def test_a_full_refresh_knows_nothing_of_before(new_warehouse, tell, whole_table
     assert tables(url, "third") == whole_tables([since, batch])
 
 
-def test_rows_that_are_kept_are_given_up_only_if_it_is_said(new_warehouse, tell, whole_tables):
-    url = new_warehouse()
-    tell(url, FIRST, "first", incremental=True)
+def test_rows_that_are_kept_are_given_up_only_if_it_is_said(told_first, tell):
+    url = told_first
     before = tables(url, "first")
     with pytest.raises(InputError, match=r"add --incremental .* or --full-refresh"):
         tell(url, FIRST, "second")
@@ -207,9 +262,8 @@ def test_rows_that_are_kept_are_given_up_only_if_it_is_said(new_warehouse, tell,
         tell(url, FIRST, "fourth", incremental=True)
 
 
-def test_rows_of_another_key_or_time_zone_are_not_joined(new_warehouse, tell, monkeypatch):
-    url = new_warehouse()
-    tell(url, FIRST, "first", incremental=True)
+def test_rows_of_another_key_or_time_zone_are_not_joined(told_first, tell, monkeypatch):
+    url = told_first
     with pytest.raises(InputError, match="another masking key, or for other forgotten users"):
         tell(url, FIRST, "second", incremental=True, forgotten=[2])
     monkeypatch.setenv("FUNNEL_SOURCE_TIMEZONE", "Europe/Berlin")

@@ -142,10 +142,14 @@ KILLED_WHEN_PUBLISHED = """
     """
 
 
-def test_a_run_that_was_killed_once_it_was_published_did_not_crash(sandbox, export):
+def test_a_run_that_was_killed_once_it_was_published_did_not_crash_and_its_page_is_swept(
+    sandbox, export
+):
     with sandbox.start("--source", export(), code=KILLED_WHEN_PUBLISHED) as process:
         process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL
+    assert any(name.startswith(".report.html.") for name in sandbox.leftovers())
     assert sandbox.run("--source", export()).returncode == 0
+    assert sandbox.leftovers() == []
     with duckdb.connect(str(sandbox.warehouse), read_only=True) as connection:
         assert connection.sql(RUNS).fetchall() == [("published", None), ("published", None)]

@@ -292,10 +292,21 @@ def test_a_folder_that_is_not_there_is_refused(published, tmp_path):
     assert_refused(published, before, run, f"{tmp_path}/nowhere: cannot read the source folder")
 
 
-def test_a_folder_in_place_of_the_report_is_refused_before_anything_is_changed(published, tmp_path):
+@pytest.mark.parametrize("page", ["report.html", "report_runs/index.html"])
+def test_a_folder_in_place_of_a_page_is_refused_before_anything_is_changed(
+    published, tmp_path, page
+):
     before = published.published()
-    run = published.run("--quiet", "--report", tmp_path)
-    assert_refused(published, before, run, f"{tmp_path}: is a folder; name a file")
+    folder = tmp_path / page
+    folder.mkdir(parents=True)
+    run = published.run("--quiet", "--report", tmp_path / "report.html")
+    assert_refused(published, before, run, f"{folder}: is a folder; name a file")
+
+
+def test_an_export_in_the_file_of_the_warehouse_is_refused(published):
+    before = published.published()
+    run = published.run("--quiet", "--source", f"duckdb://{published.warehouse}?schema=raw")
+    assert_refused(published, before, run, "give the warehouse a file of its own")
 
 
 def test_an_export_with_too_many_rejected_rows_is_refused(published, export):
@@ -369,24 +380,32 @@ def stopped(shared, sample, tmp_path_factory):
     return place, place.run_with_a_broken_rule(), folder / "before"
 
 
-KILLED_BEFORE_THE_REPORT_IS_SHOWN = """
-    import os
-    import signal
+# As where somebody mounted the file of the report alone.
+WITH_A_REPORT_THAT_NOTHING_TAKES_THE_PLACE_OF = """
     from flows import flow
+    from flows.errors import InputError
     from flows.main import command
 
-    flow.put_in_place = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+    def put_in_place(page, file):
+        raise InputError(f"{file}: cannot write the report: Device or resource busy")
+
+    flow.put_in_place = put_in_place
     command()
     """
 
 
-def test_the_next_run_takes_the_page_of_a_killed_one_away(sandbox, export):
-    with sandbox.start("--source", export(), code=KILLED_BEFORE_THE_REPORT_IS_SHOWN) as process:
-        process.communicate(timeout=60)
-    assert process.returncode == -signal.SIGKILL
-    assert any(name.startswith(".report.html.") for name in sandbox.leftovers())
-    assert sandbox.run("--source", export()).returncode == 0
-    assert sandbox.leftovers() == []
+def test_what_cannot_be_put_in_place_once_the_results_are_published_is_told(sandbox, export):
+    wrapper = WITH_A_REPORT_THAT_NOTHING_TAKES_THE_PLACE_OF
+    with sandbox.start("--source", export(), code=wrapper) as process:
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, err.splitlines()[-1]) == (
+        1,
+        f"Error: the results are published, but {sandbox.report}: cannot write the report: Device"
+        " or resource busy",
+    )
+    assert [*sandbox.published()] == ["sales.duckdb"]
+    assert len(sandbox.kept()) == 1
+    assert (sandbox.leftovers(), sandbox.processes()) == ([], [])
 
 
 def test_a_failing_check_ends_with_1_and_is_named(stopped):
@@ -470,7 +489,7 @@ IN_A_DESTRUCTOR = """
 
     class Dying:
         def __del__(self):
-            signal.raise_signal(signal.{})
+            signal.raise_signal(signal.SIGINT)
 
     announce = flows.steps.announce
     flows.steps.announce = lambda name: (announce(name), name == "stg_users" and Dying())
@@ -478,16 +497,12 @@ IN_A_DESTRUCTOR = """
     """
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_in_the_middle_of_a_destructor_is_not_lost(
-    published, export, eventually, number, code
-):
+def test_a_signal_in_the_middle_of_a_destructor_is_not_lost(published, export, eventually):
     before = published.published()
-    wrapper = IN_A_DESTRUCTOR.format(number.name)
-    with published.start("--source", export(), code=wrapper) as process:
+    with published.start("--source", export(), code=IN_A_DESTRUCTOR) as process:
         _, err = process.communicate(timeout=60)
     assert (err.splitlines()[-1], "Traceback" in err) == ("Stopped; nothing was changed.", False)
-    assert (process.returncode, published.published()) == (code, before)
+    assert (process.returncode, published.published()) == (130, before)
     eventually(lambda: not published.processes())
 
 
@@ -507,7 +522,7 @@ WITH_A_LOCK_OF_LOGGING = """
         def emit(self, record):
             self.turn.acquire()
             if record.getMessage().startswith("raw_deal_changes"):
-                signal.raise_signal(signal.{})
+                signal.raise_signal(signal.SIGTERM)
             self.turn.release()
 
     from prefect.logging.configuration import setup_logging
@@ -517,14 +532,12 @@ WITH_A_LOCK_OF_LOGGING = """
     """
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_waits_until_a_line_is_logged(published, export, number, code):
+def test_a_signal_waits_until_a_line_is_logged(published, export):
     before = published.published()
-    wrapper = WITH_A_LOCK_OF_LOGGING.format(number.name)
-    with published.start("--source", export(), code=wrapper) as process:
+    with published.start("--source", export(), code=WITH_A_LOCK_OF_LOGGING) as process:
         out, err = process.communicate(timeout=60)
     assert_stopped(
-        published, before, CompletedProcess(process.args, process.returncode, out, err), code
+        published, before, CompletedProcess(process.args, process.returncode, out, err), 143
     )
 
 
@@ -548,17 +561,14 @@ DEAF = """
     """
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_run_that_does_not_heed_a_signal_is_ended_nevertheless(
-    published, export, eventually, number, code
-):
+def test_a_run_that_does_not_heed_a_signal_is_ended_nevertheless(published, export, eventually):
     before = published.published()
     with published.start("--source", export(), code=DEAF) as process:
         assert process.stdout.readline()
-        process.send_signal(number)
+        process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
     assert err.splitlines()[-1:] == ["Stopped; nothing was changed."]
-    assert (process.returncode, published.published()) == (code, before)
+    assert (process.returncode, published.published()) == (130, before)
     eventually(lambda: not published.processes())
 
 
@@ -596,15 +606,15 @@ WHILE_PUBLISHING = """
     from flows.main import command
 
     put_in_place = flows.flow.put_in_place
-    flows.flow.put_in_place = lambda *given: (signal.raise_signal(signal.{}), put_in_place(*given))
+    flows.flow.put_in_place = lambda *given: (
+        signal.raise_signal(signal.SIGTERM), put_in_place(*given)
+    )
     command()
     """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_while_the_results_are_put_in_place_comes_too_late(sandbox, export, number):
-    wrapper = WHILE_PUBLISHING.format(number.name)
-    with sandbox.start("--source", export(), code=wrapper) as process:
+def test_a_signal_while_the_results_are_put_in_place_comes_too_late(sandbox, export):
+    with sandbox.start("--source", export(), code=WHILE_PUBLISHING) as process:
         _, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     assert sandbox.report.exists()
@@ -616,18 +626,16 @@ AFTER_PUBLISHING = """
     import flows.flow
     from flows.main import command
 
-    flows.flow.show_outcome = lambda *given: signal.raise_signal(signal.{})
+    flows.flow.show_outcome = lambda *given: signal.raise_signal(signal.SIGINT)
     command()
     """
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_after_that_does_not_say_that_nothing_was_changed(sandbox, export, number, code):
-    wrapper = AFTER_PUBLISHING.format(number.name)
-    with sandbox.start("--source", export(), code=wrapper) as process:
+def test_a_signal_after_that_does_not_say_that_nothing_was_changed(sandbox, export):
+    with sandbox.start("--source", export(), code=AFTER_PUBLISHING) as process:
         _, err = process.communicate(timeout=60)
     assert err.splitlines()[-1] == "Stopped; the results are published."
-    assert process.returncode == code
+    assert process.returncode == 130
     assert sandbox.report.exists()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.errors import InputError, RunFailedError
+from flows.errors import InputError, RunFailedError, WarehouseBusyError
 from flows.masking_key import fresh_key, masking_key, sweep_fresh_key
 from flows.settings import Settings, load_settings
 
@@ -182,4 +182,23 @@ def test_the_new_key_of_a_run_that_was_killed_is_swept(tmp_path):
     file = write(tmp_path / "key", KEY)
     write(tmp_path / "key.next", "0" * 64)
     sweep_fresh_key(settings(file))
+    assert [*tmp_path.iterdir()] == [file]
+
+
+def test_the_new_key_of_a_run_that_goes_on_is_not_swept_by_another(tmp_path):
+    """Runs into other warehouses can share the key."""
+    file = write(tmp_path / "key", KEY)
+    with fresh_key(settings(file)) as (key, put_in_place):
+        sweep_fresh_key(settings(file))
+        put_in_place()
+    assert masking_key(settings(file)) == key
+
+
+def test_of_two_runs_that_would_change_the_key_the_second_is_refused(tmp_path):
+    file = write(tmp_path / "key", KEY)
+    with fresh_key(settings(file)) as (key, put_in_place):
+        with pytest.raises(WarehouseBusyError, match="another run"), fresh_key(settings(file)):
+            pass
+        put_in_place()
+    assert masking_key(settings(file)) == key
     assert [*tmp_path.iterdir()] == [file]

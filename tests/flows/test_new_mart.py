@@ -51,7 +51,9 @@ def python(house: Path, *arguments: object, env: dict[str, str] | None = None) -
     return done.stdout
 
 
-def test_the_recipes_of_contributing_make_a_mart_with_its_check_and_its_chart(house, sandbox):
+def test_the_recipes_make_a_mart_with_its_check_and_its_chart_and_without_them_it_goes(
+    house, sandbox
+):
     follow_the_recipes(house)
     python(house, "-m", "flows.main", "--source", ROOT / "data/sample", env=sandbox.environment())
     with duckdb.connect(str(sandbox.warehouse), read_only=True) as warehouse:
@@ -78,6 +80,12 @@ def test_the_recipes_of_contributing_make_a_mart_with_its_check_and_its_chart(ho
     assert '<figure id="chart-open_deals_per_rep">' in report
     assert "Deals that are neither won nor lost, by their owner" in report
 
+    python(ROOT, "-m", "flows.main", "--source", ROOT / "data/sample", env=sandbox.environment())
+    with duckdb.connect(str(sandbox.warehouse), read_only=True) as warehouse:
+        for place in ("duckdb_tables()", "quality.data_dictionary"):
+            query = f"SELECT count(*) FROM {place} WHERE table_name = 'rep_open_deals'"
+            assert warehouse.execute(query).fetchone() == (0,), place
+
 
 def test_a_mart_made_by_the_recipe_passes_its_tests_and_asks_for_its_documentation(house):
     follow_the_recipes(house)
@@ -85,7 +93,7 @@ def test_a_mart_made_by_the_recipe_passes_its_tests_and_asks_for_its_documentati
     of_the_docs = "tests/docs/test_tables_page.py::test_the_page_is_what_the_declarations_say"
     with pytest.raises(AssertionError, match="run: make docs"):
         python(house, *run, of_the_docs)
-    python(house, "-m", "flows.tables_page")
+    python(house, "-m", "tests.docs.tables_page")
     said = python(
         house,
         *run,

@@ -1,6 +1,7 @@
 """The list of those who are forgotten: how it is read and written."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -49,10 +50,19 @@ def test_who_was_forgotten_stays_so(settings):
     assert settings.forgotten_users_file.read_text() == "5\n7\n"
 
 
-def test_the_file_is_for_its_owner_only_and_nothing_is_beside_it(settings):
+def test_who_is_forgotten_by_runs_at_the_same_time_stays_so(settings):
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda user_id: forget(settings, user_id), range(40)))
+    assert forgotten_users(settings) == {*range(40)}
+
+
+def test_the_file_is_for_its_owner_only_and_nothing_but_a_lock_is_beside_it(settings):
     forget(settings, 5)
     assert settings.forgotten_users_file.stat().st_mode & 0o777 == 0o600
-    assert [*settings.forgotten_users_file.parent.iterdir()] == [settings.forgotten_users_file]
+    assert sorted(settings.forgotten_users_file.parent.iterdir()) == [
+        settings.forgotten_users_file,
+        settings.forgotten_users_file.with_name("gone.lock"),
+    ]
 
 
 def test_blank_lines_and_other_line_ends_do_not_disturb(settings):

@@ -41,6 +41,7 @@ class Seen(NamedTuple):
     stored: bytes
     unused: int
     report: str
+    kept: dict[str, str]
     marts: dict[str, list[str]]
     leftovers: list[str]
 
@@ -56,6 +57,7 @@ def seen(place, code: int) -> Seen:
         stored(place.url),
         unused_blocks(place.url),
         place.sandbox.report.read_text(),
+        {file.name: file.read_text() for file in place.sandbox.kept()},
         place.marts(),
         place.sandbox.leftovers(),
     )
@@ -171,3 +173,12 @@ def test_a_key_of_the_environment_is_not_ours_to_change(sandbox):
         "Error: the masking key comes from the variable FUNNEL_MASKING_KEY; change it there and run"
         " again, without rotate-key\n"
     )
+
+
+def test_no_kept_report_shows_people_under_the_old_key(told):
+    [(old_name, old)], [(name, kept)] = told.first.kept.items(), told.rotated.kept.items()
+    suffixes = {text.partition("#")[2] for text in told.first.pseudonyms if "#" in text}
+    assert any(suffix in old for suffix in suffixes)
+    assert not any(suffix in kept for suffix in suffixes)
+    assert name != old_name
+    assert told.killed.kept == told.first.kept

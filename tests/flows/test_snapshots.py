@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from ibis.backends.duckdb import Backend
 
 import flows
 from flows.run import Run
@@ -93,6 +94,32 @@ def test_living_day_by_day_is_the_same_as_being_told_at_once(new_warehouse, tell
     assert without_the_past == at_once
     new_only = [{"deal_changes": rows} for rows in days]
     assert told(tell, new_warehouse(), new_only, incremental=True) == at_once
+
+
+def test_a_large_history_is_made_in_parts_and_is_the_same(new_warehouse, tell, monkeypatch):
+    days: list[Batch] = [
+        {
+            "deal_changes": [
+                (deal, f"2024-01-0{deal} 08:00:00", "stage_id", stage)
+                for deal in range(1, 6)
+                for stage in stages
+            ],
+            "deals": [(deal, status) for deal in range(1, 7)],
+        }
+        for stages, status in ((["1"], "open"), (["1", "2"], "lost"))
+    ]
+    at_once = told(tell, new_warehouse(), days)
+    monkeypatch.setattr("flows.warehouse.duckdb.MOST_AT_ONCE", 3)
+    put_in: list[str] = []
+    insert = Backend.insert
+
+    def noting(self: Backend, name: str, *rest: Any, **named: Any) -> None:
+        put_in.append(name)
+        insert(self, name, *rest, **named)
+
+    monkeypatch.setattr(Backend, "insert", noting)
+    assert told(tell, url := new_warehouse(), days) == at_once
+    assert (put_in.count("deals_in_parts") > 5) == url.startswith("duckdb")
 
 
 OPEN, LOST = [(7, "open")], [(7, "lost")]

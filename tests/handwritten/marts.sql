@@ -164,9 +164,9 @@ FROM closed, done, stalled, span;
 CREATE TABLE marts.rep_days_to_close AS
 WITH lasted AS (
     SELECT status, count(*) AS deals,
-           quantile_cont(days(created_at, coalesce(closed_at, getvariable('as_of')::TIMESTAMP)), [0.5, 0.75, 0.9]) AS quantiles
+           quantile_cont(days(created_at, CASE status WHEN 'open' THEN getvariable('as_of')::TIMESTAMP ELSE closed_at END), [0.5, 0.75, 0.9]) AS quantiles
     FROM marts.obt_deals
-    WHERE created_at IS NOT NULL
+    WHERE created_at IS NOT NULL AND (status = 'open' OR closed_at IS NOT NULL)
     GROUP BY status
 )
 SELECT status, deals, quantiles[1] AS median_days, quantiles[2] AS p75_days, quantiles[3] AS p90_days FROM lasted;

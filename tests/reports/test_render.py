@@ -169,6 +169,16 @@ def test_what_the_export_holds_is_shown(page: Page) -> None:
         assert text in page.text
 
 
+def test_a_source_with_a_table_of_deals_is_not_told_to_have_none(tables: Tables, run: Run) -> None:
+    assert "no table of deals" not in Page(render(tables, run | {"has_deals": True})).text
+
+
+def test_rows_that_joined_those_of_earlier_runs_are_told_as_such(tables: Tables, run: Run) -> None:
+    said = "rows read by this run, which added them to those of earlier ones:"
+    assert said in Page(render(tables, run | {"is_incremental": True})).text
+    assert said not in Page(render(tables, run)).text
+
+
 def test_null_is_not_available(tables: Tables, run: Run) -> None:
     """A NULL is shown as n/a, never as nan, None or 0."""
     tables["rep_key_figures"] = tables["rep_key_figures"].assign(

@@ -3,10 +3,9 @@
 import ibis
 from ibis import Table
 
-from transforms import text
 from transforms.checks import not_null, references, rule, unique
 from transforms.graph import model
-from transforms.timeline import at_the_time
+from transforms.timeline import at_the_time, logged_losses
 
 UNKNOWN_REASON = "Unknown reason"
 
@@ -56,12 +55,7 @@ def int_deal_losses(
         lost_reason_label: label of that option, or "Unknown reason"
         stage_id: the stage it was in: the latest one entered at or before the loss
     """
-    changes = stg_deal_changes.filter(
-        stg_deal_changes.changed_field_key == "lost_reason", stg_deal_changes.new_value.notnull()
-    )
-    from_log = changes.select(
-        "deal_id", at="changed_at", lost_reason_id=text.integer(changes.new_value)
-    )
+    from_log = logged_losses(stg_deal_changes)
     silent = stg_deals.filter(stg_deals.status == "lost", stg_deals.closed_at.notnull())
     from_deals = silent.anti_join(from_log, "deal_id").select(
         "deal_id", at="closed_at", lost_reason_id=ibis.null("int64")

@@ -74,8 +74,8 @@ def obt_deals(
         furthest_kpi_name: its name
         lost_reason_id: reason of the last loss, for lost deals
         lost_reason_label: its label, for lost deals
-        closed_at: when it was last lost, or first won; null while open
-        days_to_close: days from created_at to closed_at
+        closed_at: when it was lost or won, UTC; null while open, or where it is not known
+        days_to_close: days from created_at to closed_at; null where either is
         value: amount in `currency`; null without a deals table
         currency: ISO code
         stages_entered: entries into stages, repeated ones too

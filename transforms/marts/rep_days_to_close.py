@@ -4,10 +4,17 @@ from datetime import datetime
 
 import ibis
 from ibis import Table
+from ibis.expr.types import BooleanValue
 
 from transforms.checks import not_negative, total_agrees
 from transforms.graph import model
 from transforms.times import days_between
+
+
+def is_measured(obt_deals: Table) -> BooleanValue:
+    """Whether it is known how long a deal took, or takes so far."""
+    is_over = (obt_deals.status != "open") & obt_deals.closed_at.isnull()
+    return obt_deals.created_at.notnull() & ~is_over
 
 
 @model(
@@ -24,7 +31,7 @@ from transforms.times import days_between
         total_agrees(
             "deals",
             lambda statuses: statuses.deals.sum(),
-            lambda tables, _: tables["obt_deals"].created_at.count(),
+            lambda tables, _: is_measured(tables["obt_deals"]).sum(),
             needs=["obt_deals"],
         ),
     ],
@@ -34,14 +41,14 @@ def rep_days_to_close(obt_deals: Table, *, as_of: datetime) -> Table:
 
     Columns:
         status: won, lost or open
-        deals: deals with that status of which it is known when they were created
+        deals: deals with that status of which it is known when they were created, and closed
         median_days: median days from creation to closing; of open deals, to as_of
         p75_days: three in four took less (interpolated)
         p90_days: nine in ten took less (interpolated)
     """
-    deals = obt_deals.filter(obt_deals.created_at.notnull())
-    so_far = days_between(deals.created_at, ibis.literal(as_of, "timestamp(6)"))
-    deals = deals.select("status", days=deals.days_to_close.fill_null(so_far))
+    so_far = days_between(obt_deals.created_at, ibis.literal(as_of, "timestamp(6)"))
+    days = ibis.ifelse(obt_deals.status == "open", so_far, obt_deals.days_to_close)
+    deals = obt_deals.select("status", days=days).filter(days.notnull())
     return deals.group_by("status").agg(
         deals=deals.count(),
         median_days=deals.days.quantile(0.5),

@@ -10,6 +10,7 @@ from transforms.graph import model
 from transforms.times import month
 
 UNASSIGNED = "Unassigned"
+UNKNOWN_USER = "Unknown user #"  # and the id
 
 
 def dated_and_done(stg_activities: Table) -> Table:
@@ -41,7 +42,7 @@ def named(counted: Table, stg_users: Table) -> Table:
     users = stg_users.select("sales_rep_name", known_id="user_id")
     joined = counted.left_join(users, counted.user_id == users.known_id)
     unnamed = ibis.ifelse(
-        joined.user_id.isnull(), UNASSIGNED, "Unknown user #" + joined.user_id.cast("string")
+        joined.user_id.isnull(), UNASSIGNED, UNKNOWN_USER + joined.user_id.cast("string")
     )
     return joined.mutate(sales_rep_name=joined.sales_rep_name.coalesce(unnamed)).drop("known_id")
 

@@ -49,8 +49,10 @@ def rep_stage_dwell(int_deal_stage_transitions: Table, stg_funnel_steps: Table) 
     """
     stays = int_deal_stage_transitions
     completed = stays.left_at.notnull()
-    # Whole numbers add up to the same in any order, fractions to the last digit do not.
+    # Whole numbers add up to the same in any order, fractions to the last digit do not. A hundred
+    # million days of them are more than int64 holds.
     microseconds = (stays.days_in_stage * MICROSECONDS_PER_DAY).round().cast("int64")
+    microseconds = microseconds.cast("decimal(38, 0)")
     dwell = stays.group_by("funnel_step").agg(
         completed_stays=completed.sum(),
         total_microseconds=microseconds.sum(where=completed),
@@ -58,7 +60,8 @@ def rep_stage_dwell(int_deal_stage_transitions: Table, stg_funnel_steps: Table) 
         open_stays=stays.left_at.isnull().sum(),
         open_median_days=stays.days_in_stage.quantile(0.5, where=stays.left_at.isnull()),
     )
-    mean_days = dwell.total_microseconds / dwell.completed_stays.nullif(0) / MICROSECONDS_PER_DAY
+    total = dwell.total_microseconds.cast("float64")
+    mean_days = total / dwell.completed_stays.nullif(0) / MICROSECONDS_PER_DAY
     quantiles = {name: dwell.days[place] for place, name in enumerate(QUANTILES)}
     dwell = dwell.mutate(mean_days=mean_days, **quantiles)
     steps = stg_funnel_steps.filter(stg_funnel_steps.kind == "stage")

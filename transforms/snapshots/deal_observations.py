@@ -6,12 +6,23 @@ from datetime import datetime
 import ibis
 from ibis import Table
 
-from transforms.checks import accepted_values
+from transforms.checks import Check, Settings, Tables, accepted_values
 from transforms.graph import model
+from transforms.lookups import first_row
 from transforms.people import without
 from transforms.staging.stg_deals import STATUSES, deals_table
 
 SAID = ("status", "user_id", "owner_is_forgotten", "stage_id", "value", "currency")
+
+
+def _last_without_a_status(observations: Table, tables: Tables, _: Settings) -> Table:
+    """The deals that are still there, and of which the table said something else last."""
+    seen = observations.semi_join(tables["stg_deals"], "deal_id")
+    last = seen.group_by("deal_id").agg(
+        seen_at=seen.observed_at.max(),
+        status_seen_at=seen.observed_at.max(where=seen.status.notnull()),
+    )
+    return last.filter(last.status_seen_at.isnull() | (last.status_seen_at < last.seen_at))
 
 
 @model(
@@ -26,7 +37,10 @@ SAID = ("status", "user_id", "owner_is_forgotten", "stage_id", "value", "currenc
         "value": "float64",
         "currency": "string",
     },
-    checks=[accepted_values("status", STATUSES)],
+    checks=[
+        accepted_values("status", STATUSES),
+        Check("last_status_is_known", "warn", _last_without_a_status, needs=("stg_deals",)),
+    ],
     refresh_by="deal_id",
     moves=lambda observations: observations.deal_id.isnull(),  # none: what was seen was seen
 )
@@ -54,11 +68,7 @@ def deal_observations(
     """
     seen = without(forgotten, before)
     until_now = seen.filter(seen.observed_at <= ibis.literal(as_of, "timestamp(6)"))
-    from_last = ibis.row_number().over(
-        group_by=until_now.deal_id, order_by=until_now.observed_at.desc()
-    )
-    ranked = until_now.mutate(from_last=from_last)
-    last = ranked.filter(ranked.from_last == 0).drop("from_last")
+    last = first_row(until_now, ["deal_id"], [until_now.observed_at.desc()])
     logged = stg_deal_changes.group_by("deal_id").agg(
         last_logged_at=stg_deal_changes.changed_at.max()
     )

@@ -10,7 +10,7 @@ from ibis.expr.types import IntegerValue, Value
 from transforms.checks import accepted_values, not_null, references, rule
 from transforms.graph import model
 from transforms.people import without
-from transforms.staging.stg_deals import STATUSES
+from transforms.staging.stg_deals import STATUSES, won_stages
 from transforms.timeline import changes_to_ids
 
 TRACKED = ("status", "user_id", "stage_id", "value", "currency")
@@ -53,6 +53,7 @@ def md5(text: str) -> str:  # type: ignore[empty-body]
         references("deal_id", "stg_deals.deal_id", severity="warn"),
     ],
     refresh_by="deal_id",
+    in_parts_of="stg_deal_changes",
 )
 def deals(
     before: Table,
@@ -91,8 +92,8 @@ def deals(
     created = stg_deals.filter(_.created_at.notnull()).mutate(at="created_at")
     closed = stg_deals.filter(_.closed_at.notnull()).mutate(at="closed_at")
     losses = int_deal_losses.mutate(at="lost_at")
-    won_stages = stg_stages.semi_join(stg_funnel_steps.filter("is_won"), "funnel_step")
     entries = stg_deal_stage_changes.mutate(at="entered_at")
+    wins = entries.semi_join(won_stages(stg_stages, stg_funnel_steps), "stage_id")
     stages = entries.filter(_.next_entered_at.isnull() | (_["at"] < _.next_entered_at))
     owners = _owners(stg_deal_changes)
     seen = deal_observations.mutate(at="observed_at")
@@ -104,7 +105,7 @@ def deals(
         _points(created, LOG),
         _points(closed, LOG, _said(closed)),
         _points(losses, LOG, LOSS),
-        _points(entries.semi_join(won_stages, "stage_id"), LOG, is_win=True),
+        _points(wins, LOG, is_win=True),
         _points(stages, LOG, ENTRY, says_stage=True),
         _points(owners, LOG, says_owner=True),
         _points(
@@ -125,12 +126,11 @@ def deals(
             says_amount=True,
         ),
     )
-    said = {LOG: stages, DEALS_TABLE: seen, EARLIER_RUN: kept}
+    outside = {DEALS_TABLE: seen, EARLIER_RUN: kept}
     states = _last_said(points)
-    states = _joined(states, "stage_at", ["stage_id"], said)
-    states = _joined(states, "owner_at", ["user_id"], said | {LOG: owners})
-    del said[LOG]
-    return _spans(_joined(states, "amount_at", ["value", "currency"], said))
+    states = _joined(states, "stage_at", ["stage_id"], {LOG: stages} | outside)
+    states = _joined(states, "owner_at", ["user_id"], {LOG: owners} | outside)
+    return _spans(_joined(states, "amount_at", ["value", "currency"], outside))
 
 
 def _owners(changes: Table) -> Table:

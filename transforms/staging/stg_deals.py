@@ -6,7 +6,8 @@ from ibis import Table
 from transforms import text
 from transforms.checks import accepted_values, not_null, references, rule
 from transforms.graph import model
-from transforms.lookups import latest_row
+from transforms.lookups import first_row, latest_row
+from transforms.timeline import logged_losses
 
 STATUSES = ("won", "lost", "open")
 
@@ -40,6 +41,11 @@ STATUSES = ("won", "lost", "open")
             ),
             severity="warn",
         ),
+        rule(
+            "closing_time_is_known",
+            lambda deals: (deals.status == "open") | deals.closed_at.notnull(),
+            severity="warn",
+        ),
     ],
     refresh_by="deal_id",
 )
@@ -60,8 +66,8 @@ def stg_deals(
             nobody, or one who is forgotten
         stage_id: current stage: that of the deals table, else of the latest stage_id change
         status: won, lost or open; the deals table's own, else derived (README, definitions)
-        closed_at: if lost, `lost_time` of the deals table, else the last loss; if won, `won_time`, else
-            the first entry into a won step, UTC; null while open, or where it is not known
+        closed_at: if lost, `lost_time` of the deals table, else the last loss; if won, `won_time`,
+            else the first entry into a won step, UTC; null while open, or where it is not known
         lost_reason_id: reason of the last loss, for lost deals
         value: amount in `currency`, from the deals table; null without one
         currency: ISO code, from the deals table
@@ -72,8 +78,7 @@ def stg_deals(
         )
     )
     owners, stages = stg_deal_owner_changes, stg_deal_stage_changes
-    won_stages = stg_stages.semi_join(stg_funnel_steps.filter("is_won"), "funnel_step")
-    entered_won = stages.semi_join(won_stages, "stage_id")
+    entered_won = stages.semi_join(won_stages(stg_stages, stg_funnel_steps), "stage_id")
     logged = (
         added.left_join(_last_losses(stg_deal_changes), "deal_id")
         .drop("deal_id_right")
@@ -129,6 +134,11 @@ def stg_deals(
     )
 
 
+def won_stages(stg_stages: Table, stg_funnel_steps: Table) -> Table:
+    """The stages in which a deal is won."""
+    return stg_stages.semi_join(stg_funnel_steps.filter("is_won"), "funnel_step")
+
+
 def deals_table(raw_deals: Table) -> Table:
     """One row per deal of the deals table, the last one read, with its codes normalised."""
     given = latest_row(raw_deals, "deal_id")
@@ -141,13 +151,8 @@ def deals_table(raw_deals: Table) -> Table:
 
 def _last_losses(changes: Table) -> Table:
     """One row per deal that was lost: deal_id, last_lost_at, last_lost_reason_id."""
-    losses = changes.filter(
-        changes.changed_field_key == "lost_reason", changes.new_value.notnull()
-    ).select("deal_id", "changed_at", reason_id=text.integer(changes.new_value))
-    from_last = ibis.row_number().over(
-        group_by=losses.deal_id, order_by=[losses.changed_at.desc(), losses.reason_id.desc()]
-    )
-    ranked = losses.mutate(from_last=from_last)
-    return ranked.filter(ranked.from_last == 0).select(
-        "deal_id", last_lost_at="changed_at", last_lost_reason_id="reason_id"
+    losses = logged_losses(changes)
+    order = [losses["at"].desc(), losses.lost_reason_id.desc()]
+    return first_row(losses, ["deal_id"], order).select(
+        "deal_id", last_lost_at="at", last_lost_reason_id="lost_reason_id"
     )

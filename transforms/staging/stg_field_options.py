@@ -1,12 +1,11 @@
 """Options of the fields that are chosen from a list."""
 
-import ibis
 from ibis import Table
 
 from transforms import text
 from transforms.checks import not_null, unique
 from transforms.graph import model
-from transforms.lookups import latest_row
+from transforms.lookups import first_row, latest_row
 
 
 @model(
@@ -39,9 +38,5 @@ def stg_field_options(raw_fields: Table) -> Table:
         option_id=text.integer(listed.option["id"].cast("string").replace('"', "")),
         option_label=text.folded(listed.option["label"].str),
     )
-    last = ibis.row_number().over(
-        group_by=["field_key", "option_id"],
-        order_by=[options.source_row.desc(), options.option_label],
-    )
-    ranked = options.mutate(rank_of_key=last)
-    return ranked.filter(ranked.rank_of_key == 0).select("field_key", "option_id", "option_label")
+    order = [options.source_row.desc(), options.option_label]
+    return first_row(options, ["field_key", "option_id"], order).drop("source_row")

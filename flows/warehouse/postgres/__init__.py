@@ -69,7 +69,7 @@ class PostgresWarehouse:
         self._limits = limits
         self.name = shown(url)
         self._candidates: dict[str, Candidate] = {}
-        self._given_up: list[str] = []
+        self._given_up: list[tuple[str, Collection[str]]] = []
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -167,8 +167,8 @@ class PostgresWarehouse:
             made = table_of(self._reader, rows, columns, Path(folder) / "rows")
             return self._copy("rows", made, columns)
 
-    def start_anew(self) -> None:
-        """Tables that are made take the place of those of the run before; others stay."""
+    def start_anew(self, made_before: Collection[tuple[str, str]] = ()) -> None:
+        """Tables that are made take the place of those of the run before."""
 
     def build(
         self,
@@ -177,12 +177,18 @@ class PostgresWarehouse:
         rows: Table,
         key: Sequence[str] = (),
         replaced_by: Sequence[str] = (),
+        more: Sequence[Table] = (),
     ) -> Table:
         """Make a table of the rows, in place of the one of that name once it is published."""
         if schema == LANDED:
             with told_in_short(self.name):
                 make_schemas(self._session, [schema])
-        return self._make(Candidate(schema, name, tuple(key), tuple(replaced_by)), rows)
+        candidate = Candidate(schema, name, tuple(key), tuple(replaced_by))
+        return self._make(candidate, ibis.union(rows, *more) if more else rows)
+
+    def parts(self, measured: Table) -> int:
+        """One: what does not fit into memory goes to disk."""
+        return 1
 
     def replace(
         self,
@@ -216,9 +222,9 @@ class PostgresWarehouse:
             return None
         return self._published(name, schema)
 
-    def give_up(self, schema: str) -> None:
-        """Drop the tables of a schema once it is published."""
-        self._given_up.append(schema)
+    def give_up(self, schema: str, *names: str) -> None:
+        """Drop tables of a schema, or all, once it is published."""
+        self._given_up.append((schema, names))
 
     def append(self, name: str, rows: Table) -> Table:
         """Add rows to a table of `quality`, which keeps those of earlier runs."""

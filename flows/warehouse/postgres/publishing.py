@@ -10,7 +10,7 @@ forgotten, the tables are truncated, which gives them new files; for that, reade
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -104,13 +104,14 @@ def sweep(session: Session, schemas: Sequence[str]) -> None:
 def publish(
     session: Session,
     candidates: Sequence[Candidate],
-    given_up: Sequence[str] = (),
+    given_up: Sequence[tuple[str, Collection[str]]] = (),
     *,
     afresh: bool = False,
 ) -> None:
     """Put all candidates in their place, in one transaction; then refresh the statistics.
 
-    `given_up`: schemas whose tables go. `afresh`: rows that are replaced do not stay in the files.
+    `given_up`: schemas, with the names of those of their tables that go, or none for all.
+    `afresh`: rows that are replaced do not stay in the files.
 
     Raises:
         RunFailedError: columns changed, or it is `afresh`, and readers did not let go of the table.
@@ -124,8 +125,8 @@ def publish(
             cursor.execute("BEGIN")
             try:
                 copied = _publish(cursor, candidates, afresh)
-                for schema in given_up:
-                    _drop_tables(cursor, schema)
+                for schema, names in given_up:
+                    _drop_tables(cursor, schema, names)
                 forget_entries(cursor)
             except errors.LockNotAvailable:
                 cursor.execute("ROLLBACK")
@@ -153,6 +154,11 @@ def _publish(cursor: Cursor, candidates: Sequence[Candidate], afresh: bool) -> S
     made = [  # first, because a reader can be in the way
         candidate for candidate in candidates if candidate.stays and _fit(cursor, candidate)
     ]
+    has_other_key = [
+        candidate
+        for candidate in candidates
+        if candidate.stays and candidate not in made and _drop_other_key(cursor, candidate)
+    ]
     for candidate in candidates:
         if candidate.stays or not _changed_places(cursor, candidate):
             if not candidate.stays:
@@ -166,6 +172,8 @@ def _publish(cursor: Cursor, candidates: Sequence[Candidate], afresh: bool) -> S
         if candidate in made:  # with its rows in it: that is quicker
             _add_key(cursor, candidate.schema, candidate.name, candidate.key)
             _add_indexes(cursor, candidate)
+        elif candidate in has_other_key:
+            _add_key(cursor, candidate.schema, candidate.name, candidate.key)
         _comment(cursor, candidate)
     return copied
 
@@ -289,6 +297,36 @@ def _add_key(cursor: Cursor, schema: str, name: str, key: Sequence[str]) -> None
         )
 
 
+def _drop_other_key(cursor: Cursor, candidate: Candidate) -> bool:
+    """Whether the table has another key than the rows, or none; its own is dropped."""
+    if candidate.keeps_rows:
+        return False
+    cursor.execute(
+        """
+        SELECT conname, ARRAY(
+            SELECT attname::text FROM unnest(conkey) WITH ORDINALITY AS part (attnum, place)
+            JOIN pg_attribute USING (attnum) WHERE attrelid = conrelid ORDER BY place
+        ) FROM pg_constraint WHERE conrelid = to_regclass(%s) AND contype = 'p'
+        """,
+        (candidate.place.as_string(cursor),),
+    )
+    name, columns = cursor.fetchone() or (None, [])
+    if tuple(columns) == candidate.key:
+        return False
+    changes = [] if name is None else [sql.SQL("DROP CONSTRAINT {}").format(sql.Identifier(name))]
+    changes += [  # what was in it stays without nulls otherwise
+        sql.SQL("ALTER COLUMN {} DROP NOT NULL").format(sql.Identifier(column))
+        for column in columns
+        if column not in candidate.key
+    ]
+    cursor.execute(SHORT_WAIT)
+    cursor.execute(sql.SQL("LOCK TABLE {}").format(candidate.place))
+    for change in changes:
+        cursor.execute(sql.SQL("ALTER TABLE {} {}").format(candidate.place, change))
+    cursor.execute(USUAL_WAIT)
+    return True
+
+
 def _add_index(cursor: Cursor, candidate: Candidate) -> None:
     """An index by which later runs find the rows that they replace."""
     columns = candidate.replaced_by
@@ -297,11 +335,26 @@ def _add_index(cursor: Cursor, candidate: Candidate) -> None:
         cursor.execute(sql.SQL("CREATE INDEX ON {} ({})").format(table, _listed(columns)))
 
 
-def _drop_tables(cursor: Cursor, schema: str) -> None:
+def _drop_tables(cursor: Cursor, schema: str, names: Collection[str]) -> None:
+    """Drop tables, or all; of those named, one that a view of somebody stands on is left empty."""
     cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", (schema,))
-    for (table,) in cursor.fetchall():
+    for (name,) in cursor.fetchall():
+        if names and name not in names:
+            continue
+        table = sql.Identifier(schema, name)
+        cursor.execute("SAVEPOINT dropping")
         cursor.execute(SHORT_WAIT)
-        cursor.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(schema, table)))
+        try:
+            cursor.execute(sql.SQL("DROP TABLE {}").format(table))
+        except errors.DependentObjectsStillExist:
+            if not names:
+                raise
+            cursor.execute("ROLLBACK TO SAVEPOINT dropping")
+            cursor.execute(SHORT_WAIT)
+            try:
+                cursor.execute(sql.SQL("TRUNCATE {}").format(table))
+            except errors.FeatureNotSupported:  # somebody's table refers to its rows
+                cursor.execute("ROLLBACK TO SAVEPOINT dropping")
         cursor.execute(USUAL_WAIT)
 
 

@@ -56,7 +56,7 @@ class SparkWarehouse:
         self._limits = limits
         self._places = 0  # that were given out
         self._is_anew = False
-        self._given_up: set[str] = set()
+        self._given_up: set[str | tuple[str, str]] = set()  # schemas, and single tables
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -149,7 +149,7 @@ class SparkWarehouse:
                 "rows", table_of(self._reader, rows, columns, Path(folder) / "rows")
             )
 
-    def start_anew(self) -> None:
+    def start_anew(self, made_before: Collection[tuple[str, str]] = ()) -> None:
         """The next version has nothing of this one but what is kept from run to run."""
         self._is_anew = True
 
@@ -160,9 +160,15 @@ class SparkWarehouse:
         rows: Table,
         key: Sequence[str] = (),
         replaced_by: Sequence[str] = (),
+        more: Sequence[Table] = (),
     ) -> Table:
         """Make a table of the rows, in place of the one of that name once it is published."""
-        return self._make(self._building / "tables" / schema / name, rows)
+        place = self._building / "tables" / schema / name
+        return self._make(place, ibis.union(rows, *more) if more else rows)
+
+    def parts(self, measured: Table) -> int:
+        """One: what does not fit into memory goes to disk."""
+        return 1
 
     def replace(
         self,
@@ -200,16 +206,19 @@ class SparkWarehouse:
     def kept(self, name: str, schema: str = KEPT_SCHEMA) -> Table | None:
         """The rows of a table that readers see."""
         place = versions.table_files(self.folder, schema, name)
-        if place is None or schema in self._given_up:
+        if place is None or self._is_given_up(schema, name):
             return None
         kept = self._read(place, f"kept_{schema}_{name}")
         # Ibis takes no notice that these are in microseconds.
         times = {column: MICROSECONDS for column in kept.columns if kept[column].type() == TIME}
         return kept.cast(times)
 
-    def give_up(self, schema: str) -> None:
-        """Publish without the tables of a schema."""
-        self._given_up.add(schema)
+    def give_up(self, schema: str, *names: str) -> None:
+        """Publish without tables of a schema, or all."""
+        self._given_up.update([(schema, name) for name in names] or [schema])
+
+    def _is_given_up(self, schema: str, name: str) -> bool:
+        return not self._given_up.isdisjoint([schema, (schema, name)])
 
     def append(self, name: str, rows: Table) -> Table:
         """Add rows to a table of `quality`, which keeps those of earlier runs."""
@@ -241,7 +250,7 @@ class SparkWarehouse:
         """
 
         def stays(schema: str, name: str) -> bool:
-            if schema in self._given_up:
+            if self._is_given_up(schema, name):
                 return False
             return not self._is_anew or schema in (KEPT_SCHEMA, SNAPSHOTS)
 

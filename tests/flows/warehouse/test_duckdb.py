@@ -4,7 +4,7 @@ import hmac
 import re
 import struct
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import Popen
@@ -92,11 +92,18 @@ def publish(path: Path, n: int, run_id: str = "first") -> None:
 
 
 @contextmanager
-def running(path: Path) -> Iterator[DuckDBWarehouse]:
-    """A run on the warehouse that makes everything anew."""
+def working(path: Path) -> Iterator[DuckDBWarehouse]:
+    """A run on the warehouse."""
     warehouse = DuckDBWarehouse(path)
     with warehouse.held(), warehouse.run():
-        warehouse.start_anew()
+        yield warehouse
+
+
+@contextmanager
+def running(path: Path, made_before: Collection[tuple[str, str]] = ()) -> Iterator[DuckDBWarehouse]:
+    """A run on the warehouse that makes everything anew."""
+    with working(path) as warehouse:
+        warehouse.start_anew(made_before)
         yield warehouse
 
 
@@ -232,6 +239,16 @@ def test_the_run_after_one_that_was_killed_cleans_up(published, start):
     publish(published, n=3)
     assert query(published, "SELECT n FROM marts.numbers") == [3]
     assert files(published) == ["sales.duckdb"]
+
+
+def test_so_it_does_where_the_name_of_the_warehouse_is_a_pattern_of_names(tmp_path, start):
+    path = tmp_path / "sales[1].duckdb"
+    publish(path, n=1)
+    killed = start(RUN, path)
+    killed.kill()
+    killed.wait()
+    publish(path, n=3)
+    assert files(path) == ["sales[1].duckdb"]
 
 
 def test_the_first_run_can_be_killed(path, start):
@@ -391,7 +408,7 @@ def in_new_file(path: Path, *, afresh: bool) -> bytes:
         warehouse.publish()
     assert b"Zebulonius" in path.read_bytes()
     change(path, "CREATE TABLE behind_it AS SELECT random() FROM range(300_000)")
-    with running(path) as warehouse:
+    with running(path, {("staging", "stg_users")}) as warehouse:
         warehouse.build("marts", "numbers", pa.table({"n": [3]}))
         warehouse.publish(afresh=afresh)
     assert query(path, "SELECT n FROM marts.numbers") == [3]
@@ -449,12 +466,22 @@ def test_earlier_runs_stay_in_quality(published):
     assert query(published, "SELECT run_id FROM quality.runs ORDER BY 1") == ["first", "second"]
 
 
-def test_tables_of_models_that_are_gone_vanish(published):
-    change(published, "CREATE TABLE marts.forgotten AS SELECT 1 AS n")
-    publish(published, n=2)
-    assert query(
-        published, "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'marts'"
-    ) == ["numbers"]
+def test_tables_of_runs_before_vanish_and_those_of_others_stay(published):
+    change(published, "CREATE TABLE marts.mine AS SELECT 1 AS n")
+    with running(published, {("marts", "numbers")}) as warehouse:
+        warehouse.build("marts", "other_numbers", pa.table({"n": [2]}))
+        warehouse.publish()
+    names = "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'marts' ORDER BY 1"
+    assert query(published, names) == ["mine", "other_numbers"]
+
+
+def test_a_table_can_be_given_up(published):
+    with working(published) as warehouse:
+        warehouse.build("marts", "other_numbers", pa.table({"n": [2]}))
+        warehouse.give_up("marts", "numbers")
+        warehouse.publish()
+    names = "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'marts'"
+    assert query(published, names) == ["other_numbers"]
 
 
 def test_raw_tables_are_not_in_the_warehouse(published):
@@ -590,6 +617,17 @@ def test_a_stopped_run_leaves_the_marts(stopped):
 def test_a_stopped_run_is_recorded_beside_those_before(stopped):
     assert query(stopped, "SELECT run_id FROM quality.runs ORDER BY 1") == ["first", "stopped"]
     assert query(stopped, "SELECT line FROM quality.faults") == [7]
+
+
+def test_after_a_stopped_run_the_tables_in_quality_say_what_they_are(published):
+    change(published, "COMMENT ON TABLE marts.numbers IS 'One row.'")
+    with running(published) as warehouse:
+        warehouse.append("runs", ibis.memtable(pa.table({"run_id": ["stopped"]})))
+        warehouse.comment("quality", "runs", "One row per run.", {"run_id": "the run"})
+        warehouse.publish_quality()
+    comments = "SELECT comment FROM duckdb_{}() WHERE comment IS NOT NULL ORDER BY 1"
+    assert query(published, comments.format("tables")) == ["One row per run.", "One row."]
+    assert query(published, comments.format("columns")) == ["the run"]
 
 
 def test_a_stopped_run_leaves_no_other_file(stopped):

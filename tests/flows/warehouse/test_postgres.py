@@ -273,6 +273,36 @@ def test_columns_can_come_and_go_and_change_their_type(url, query):
     assert query("SELECT new FROM marts.rep_a") == ["x"]
 
 
+def test_a_table_can_have_another_key(url, query):
+    publish(url, n=1, m=1)
+    warehouse = PostgresWarehouse(url)
+    for key in (["n", "m"], [], ["m"]):
+        with warehouse.held(), warehouse.run():
+            rows = warehouse.table_of(
+                [{"n": 1 if "n" in key else None, "m": m} for m in (1, 2)],
+                dict.fromkeys("nm", "int64"),
+            )
+            warehouse.build("marts", "rep_a", rows, key)
+            warehouse.publish()
+        assert query("SELECT m FROM marts.rep_a ORDER BY m") == [1, 2]
+        keys = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'rep_a_pkey'"
+        assert query(keys) == ([f"PRIMARY KEY ({', '.join(key)})"] if key else [])
+
+
+def test_a_table_can_be_given_up_and_is_empty_where_a_view_stands_on_it(url, query):
+    publish(url, n=1)
+    query("CREATE VIEW public.mine AS SELECT n FROM marts.rep_b")
+    query("CREATE TABLE public.notes (n bigint REFERENCES staging.stg_a)")
+    warehouse = PostgresWarehouse(url)
+    with warehouse.held(), warehouse.run():
+        warehouse.give_up("marts", "rep_a", "rep_b")
+        warehouse.give_up("staging", "stg_a")
+        warehouse.publish()
+    assert query("SELECT tablename FROM pg_tables WHERE schemaname = 'marts'") == ["rep_b"]
+    assert query("SELECT n FROM public.mine") == []
+    assert query("SELECT n FROM staging.stg_a") == [1]
+
+
 # What people put beside it
 
 

@@ -185,9 +185,9 @@ CREATE TABLE marts.rep_days_to_close AS
 WITH lasted AS (
     SELECT status, count(*) AS deals,
            percentile_cont(ARRAY[0.5, 0.75, 0.9]) WITHIN GROUP (
-               ORDER BY pg_temp.days(created_at, coalesce(closed_at, current_setting('handwritten.as_of')::timestamp))) AS quantiles
+               ORDER BY pg_temp.days(created_at, CASE status WHEN 'open' THEN current_setting('handwritten.as_of')::timestamp ELSE closed_at END)) AS quantiles
     FROM marts.obt_deals
-    WHERE created_at IS NOT NULL
+    WHERE created_at IS NOT NULL AND (status = 'open' OR closed_at IS NOT NULL)
     GROUP BY status
 )
 SELECT status, deals, quantiles[1] AS median_days, quantiles[2] AS p75_days, quantiles[3] AS p90_days FROM lasted;

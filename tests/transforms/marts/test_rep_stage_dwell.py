@@ -24,6 +24,19 @@ def test_completed_stays_have_mean_median_and_interpolated_p90(run):
     assert p90 == pytest.approx(4 + 0.7 * (13 - 4))
 
 
+def test_days_can_add_up_to_more_than_64_bits_of_microseconds(run):
+    assert run(
+        "rep_stage_dwell",
+        "completed_stays, mean_days",
+        funnel=ONE_STEP,
+        int_deal_stage_transitions="""
+            funnel_step | left_at    | days_in_stage
+            1           | 2024-01-02 | 100000000
+            1           | 2024-01-02 | 100000000
+        """,
+    ) == [(2, 1e8)]
+
+
 def test_open_stays_are_measured_apart(run):
     assert run(
         "rep_stage_dwell",

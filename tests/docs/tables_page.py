@@ -1,4 +1,4 @@
-"""What the docs say of the tables: `python -m flows.tables_page` writes it.
+"""What the docs say of the tables: `python -m tests.docs.tables_page` writes it.
 
 It writes `docs/tables.md`, and the table of the marts in the README.
 """
@@ -8,14 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from inspect import getdoc, isfunction, signature
 from pathlib import Path
 
+from flows.dictionary import DocumentedTable, documented
 from transforms import checks
 from transforms.funnel import load_funnel
 from transforms.graph import load_models
 from transforms.sources import SOURCES, Column, Source
 
-from flows.dictionary import DocumentedTable, documented
-
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/tables.md"
 README = ROOT / "README.md"
 MARTS = re.compile(r"(?<=<!-- marts -->\n).*?(?=<!-- end of marts -->)", re.DOTALL)

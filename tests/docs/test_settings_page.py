@@ -4,12 +4,12 @@ import re
 
 from flows.other_variables import OTHER_VARIABLES
 from flows.settings import Settings, variable
-from flows.settings_page import PAGE, page, readers
+from tests.docs.settings_page import PAGE, page, readers
 
 
 def test_the_tables_are_those_of_the_settings():
     text = PAGE.read_text()
-    assert text == page(text), "run: python -m flows.settings_page"
+    assert text == page(text), "run: python -m tests.docs.settings_page"
 
 
 def test_every_setting_is_on_the_page_with_what_it_is():

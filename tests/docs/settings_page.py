@@ -1,4 +1,4 @@
-"""The tables of docs/settings.md: `python -m flows.settings_page` writes them.
+"""The tables of docs/settings.md: `python -m tests.docs.settings_page` writes them.
 
 What is said of a setting is said in `flows.settings`; who reads it is found in the code.
 """
@@ -14,7 +14,7 @@ from flows import settings as settings_module
 from flows.other_variables import OTHER_VARIABLES
 from flows.settings import OPTIONS, SECRETS, Settings, option, variable
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "settings.md"
 # A table of the page, between its marks.
 TABLE = re.compile(r"(<!-- (settings|others) -->\n).*?(?=<!-- end of \2 -->)", re.S)
@@ -31,7 +31,7 @@ def readers() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {name: [] for name in Settings.model_fields}
     ways = _properties()
     for path in sorted((ROOT / "flows").rglob("*.py")):
-        if path == Path(settings_module.__file__) or path == Path(__file__):
+        if path == Path(settings_module.__file__):
             continue
         read = {*_attributes(ast.parse(path.read_text()), of="settings")}
         for name, modules in found.items():
