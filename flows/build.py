@@ -1,5 +1,6 @@
 """Models into tables, with the rules they promise to keep."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -68,13 +69,13 @@ def _parts(
     warehouse: Warehouse, model: Model, tables: Mapping[str, Table]
 ) -> list[Mapping[str, Table]]:
     """The tables that a model reads; of a large one, those of some values of `refresh_by` each."""
-    if model.in_parts_of is None or model.refresh_by is None:
+    if model.in_parts_of is None or model.refresh_by is None or warehouse.rows_at_once is None:
         return [tables]
     column, measured = model.refresh_by, tables[model.in_parts_of]
-    number = warehouse.parts(measured)
-    if number == 1:
-        return [tables]
     rows = read_scalar(measured.count())
+    number = math.ceil(rows / warehouse.rows_at_once)
+    if number < 2:
+        return [tables]
     sample = measured.sample(min(1.0, SAMPLED / rows), method="block", seed=0)
     quantiles = (sample[column].quantile(place / number) for place in range(1, number))
     found = read_one(

@@ -95,8 +95,9 @@ class Warehouse(Protocol):
         the other parts of a table that is made in parts, one after the other.
         """
 
-    def parts(self, measured: Table) -> int:
-        """In how many parts to make a table, which takes much memory, of one of so many rows."""
+    @property
+    def rows_at_once(self) -> int | None:
+        """Of how many rows to make a table at once for which it takes much memory; None: of all."""
 
     def replace(
         self,

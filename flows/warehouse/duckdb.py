@@ -5,7 +5,6 @@ A run works in a file of its own beside the warehouse: a copy, so that the histo
 warehouse, so a reader has the whole old file or the whole new one, whenever the run is killed.
 """
 
-import math
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -34,7 +33,6 @@ from flows.warehouse.rows import (
     published_runs,
     read,
     read_one,
-    read_scalar,
     table_of,
     with_columns,
 )
@@ -218,10 +216,10 @@ class DuckDBWarehouse:
             self._there.add((schema, name))
             return self.backend.table(name, database=schema)
 
-    def parts(self, measured: Table) -> int:
-        """In how many parts to make a table, which takes much memory, of one of so many rows."""
-        at_once = min(MOST_AT_ONCE, memory_of(self.backend) // BYTES_PER_ROW)
-        return max(1, math.ceil(read_scalar(measured.count()) / at_once))
+    @property
+    def rows_at_once(self) -> int:
+        """Of how many rows to make a table at once for which it takes much memory."""
+        return min(MOST_AT_ONCE, memory_of(self.backend) // BYTES_PER_ROW)
 
     def replace(
         self,

@@ -20,7 +20,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from flows.warehouse.postgres.publishing import BUILDING
+from flows.warehouse.postgres.candidate import BUILDING
 from tests.flows.canaries import found_below, found_in, spellings
 from tests.flows.faults import CASES, EXPORT, OTHERS, PLANTED, README, TABLE, Case, table
 from transforms.graph import load_models

@@ -30,18 +30,12 @@ from flows.warehouse.folder import ExportFile
 from flows.warehouse.landing import Landed
 from flows.warehouse.limits import USUAL, Limits
 from flows.warehouse.masking import masking_with
+from flows.warehouse.postgres.candidate import ASIDE, BUILDING, Candidate
 from flows.warehouse.postgres.copying import copied, copy_over
 from flows.warehouse.postgres.entries import change_entry, keep_entry, unpublished
 from flows.warehouse.postgres.faults import told_in_short
 from flows.warehouse.postgres.looking import check_can_work
-from flows.warehouse.postgres.publishing import (
-    ASIDE,
-    BUILDING,
-    Candidate,
-    make_schemas,
-    publish,
-    sweep,
-)
+from flows.warehouse.postgres.publishing import make_schemas, publish, sweep
 from flows.warehouse.postgres.questions import Ask, answering
 from flows.warehouse.postgres.server import connect, connect_ibis, held
 from flows.warehouse.rows import read_scalar, table_of
@@ -59,6 +53,7 @@ class PostgresWarehouse:
     """
 
     backend: Backend
+    rows_at_once = None  # what does not fit into memory goes to disk
     _session: Session
     _reader: DuckDB
     _ask: Ask
@@ -185,10 +180,6 @@ class PostgresWarehouse:
                 make_schemas(self._session, [schema])
         candidate = Candidate(schema, name, tuple(key), tuple(replaced_by))
         return self._make(candidate, ibis.union(rows, *more) if more else rows)
-
-    def parts(self, measured: Table) -> int:
-        """One: what does not fit into memory goes to disk."""
-        return 1
 
     def replace(
         self,

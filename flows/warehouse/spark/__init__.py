@@ -45,6 +45,7 @@ class SparkWarehouse:
     """
 
     backend: DuckDB | Spark
+    rows_at_once = None  # what does not fit into memory goes to disk
     _reader: DuckDB
     _lock: Lock
     _asking: Executor
@@ -165,10 +166,6 @@ class SparkWarehouse:
         """Make a table of the rows, in place of the one of that name once it is published."""
         place = self._building / "tables" / schema / name
         return self._make(place, ibis.union(rows, *more) if more else rows)
-
-    def parts(self, measured: Table) -> int:
-        """One: what does not fit into memory goes to disk."""
-        return 1
 
     def replace(
         self,
