@@ -8,10 +8,10 @@ from typing import Any
 
 import ibis
 from ibis import Table
-from transforms.graph import Model
 
 from flows.warehouse import Warehouse
 from flows.warehouse.rows import read_one, read_scalar
+from transforms.graph import Model
 
 LARGEST = 2**63 - 1
 SAMPLED = 200_000  # rows, to find values between which a table is cut

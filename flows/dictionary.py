@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-from transforms.checks import Check
-from transforms.graph import Model
 
 from flows.record import RECORDS, RUN_ID
 from flows.run import Run
 from flows.warehouse import KEPT_SCHEMA, SNAPSHOTS, Warehouse
 from flows.warehouse.rows import read
+from transforms.checks import Check
+from transforms.graph import Model
 
 
 @dataclass(frozen=True)

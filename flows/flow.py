@@ -12,7 +12,6 @@ from typing import Any
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from transforms.sources import RAW_TABLES
 
 from flows import signals
 from flows.errors import InputError, InterruptedRunError, SalesFunnelError
@@ -44,6 +43,7 @@ from flows.tasks import (
 from flows.unforeseen import told_in_short
 from flows.warehouse.address import has_password, shown
 from flows.warehouse.export import opened_export
+from transforms.sources import RAW_TABLES
 
 
 @flow(name="sales-funnel", flow_run_name=run_name, persist_result=False)

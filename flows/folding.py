@@ -3,10 +3,12 @@
 import ibis
 from ibis import Table
 from ibis.expr.types import BooleanColumn, NumericColumn, NumericScalar, Value
+
 from transforms.marts.rep_sales_rep_performance_monthly import (
     UNASSIGNED,
     UNKNOWN_USER,
 )
+from transforms.staging.stg_activities import dated_and_done
 
 
 def folded(mart: Table, stg_users: Table, stg_activities: Table, min_deals: int) -> Table:
@@ -81,7 +83,7 @@ def with_owners_folded(
 
 def _deals_worked(stg_users: Table, stg_activities: Table) -> Table:
     """Deals that the done activities of each known user name."""
-    done = stg_activities.filter(stg_activities.is_done, stg_activities.due_at.notnull())
+    done = dated_and_done(stg_activities)
     deals = done.group_by("user_id").agg(deals=done.deal_id.nunique())
     return deals.inner_join(stg_users, "user_id").select("user_id", "sales_rep_name", "deals")
 

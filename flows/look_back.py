@@ -10,8 +10,6 @@ from typing import Any
 from ibis import Table
 from ibis.backends.sql import SQLBackend
 from pydantic import TypeAdapter, ValidationError
-from transforms.known_at import REASONS, known_at, monthly_then_and_now, restatements
-from transforms.staging.stg_funnel_steps import stg_funnel_steps
 
 from flows.errors import InputError, RunFailedError
 from flows.folders import check_no_folder
@@ -22,6 +20,8 @@ from flows.settings import Settings
 from flows.warehouse.address import shown
 from flows.warehouse.looking import looking_at_one_run
 from flows.warehouse.rows import read, read_scalar
+from transforms.known_at import REASONS, known_at, monthly_then_and_now, restatements
+from transforms.staging.stg_funnel_steps import stg_funnel_steps
 
 HISTORY = "deal_funnel_entries"
 

@@ -5,8 +5,6 @@ from functools import reduce
 
 import ibis
 from ibis import Table
-from transforms.graph import BEFORE, Model
-from transforms.sources import RAW_TABLES, Source
 
 from flows.build import build
 from flows.dictionary import made_before
@@ -18,6 +16,8 @@ from flows.warehouse import LANDED
 from flows.warehouse.landing import Landed
 from flows.warehouse.reading import SOURCE_ROW
 from flows.warehouse.rows import read_scalar
+from transforms.graph import BEFORE, Model
+from transforms.sources import RAW_TABLES, Source
 
 
 def begin(run: Run, key: bytes, forgotten: Collection[int], *, full_refresh: bool) -> None:

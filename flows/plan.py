@@ -3,14 +3,13 @@
 import secrets
 from typing import Any
 
-from transforms.graph import load_models
-from transforms.sources import SOURCES
-
 from flows.places import check_places
 from flows.run import read_funnel
 from flows.settings import Settings
 from flows.warehouse.address import shown
 from flows.warehouse.export import ExportTable, opened_export
+from transforms.graph import load_models
+from transforms.sources import SOURCES
 
 
 def plan(settings: Settings, *, full_refresh: bool = False) -> dict[str, Any]:

@@ -13,13 +13,13 @@ from typing import Any
 
 import ibis
 from ibis import Table
-from transforms.sources import RAW_TABLES
 
 from flows.errors import InputError
 from flows.settings import Settings
 from flows.version import code_version
 from flows.warehouse import LANDED, Warehouse
 from flows.warehouse.address import shown
+from transforms.sources import RAW_TABLES
 
 
 @dataclass

@@ -5,10 +5,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ibis import Table
-from transforms.funnel import Funnel, FunnelError, load_funnel
-from transforms.graph import Model, load_models
-from transforms.sources import RAW_TABLES, SOURCES
-from transforms.timeline import newest_event
 
 from flows.build import CheckResult, ask
 from flows.errors import InputError
@@ -20,6 +16,10 @@ from flows.warehouse.export import Export
 from flows.warehouse.folder import ExportFile
 from flows.warehouse.landing import Landed
 from flows.warehouse.rows import read_scalar
+from transforms.funnel import Funnel, FunnelError, load_funnel
+from transforms.graph import Model, load_models
+from transforms.sources import RAW_TABLES, SOURCES
+from transforms.timeline import newest_event
 
 EARLIEST = datetime(1970, 1, 1)
 

@@ -10,12 +10,12 @@ import shutil
 from pathlib import Path
 
 import ibis.selectors as s
-from transforms.times import month
 
 from flows.errors import InputError, of_file
 from flows.export_folder import FAULT
 from flows.report import shown_rows
 from flows.run import Run
+from transforms.times import month
 
 OF_QUALITY = ("reconciliation", "scores", "check_results", "rejected_rows")
 

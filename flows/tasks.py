@@ -10,7 +10,6 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
-from transforms.sources import RAW_TABLES
 
 from flows import signals
 from flows.dictionary import document
@@ -30,6 +29,7 @@ from flows.version import code_version
 from flows.warehouse.address import shown
 from flows.warehouse.fingerprint import fingerprint
 from flows.warehouse.rows import read, read_scalar
+from transforms.sources import RAW_TABLES
 
 # No result is cached or persisted (of a run that fails, Prefect keeps our own short error), and
 # nothing is tried again: a local file does not get better by waiting.

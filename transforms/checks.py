@@ -4,6 +4,7 @@ Severity `error` stops publication, `warn` is recorded and shown. A check that n
 names it in `needs`, as a model names its inputs.
 """
 
+import inspect
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -93,19 +94,28 @@ def references(column: str, target: str, severity: Severity = "error") -> Check:
     return Check(f"references({column}, {target})", severity, failing, needs=(target_table,))
 
 
+def parameters(function: Callable[..., Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of the positional parameters, which are tables, and of the keyword-only ones."""
+    found = inspect.signature(function).parameters.values()
+    keyword = tuple(each.name for each in found if each.kind is each.KEYWORD_ONLY)
+    return tuple(each.name for each in found if each.name not in keyword), keyword
+
+
 def total_agrees(
-    measure: str,
-    total: Callable[[Table], IntegerValue],
-    expected: Callable[[Tables, Settings], IntegerValue],
-    needs: Collection[str],
+    measure: str, total: Callable[[Table], IntegerValue], expected: Callable[..., IntegerValue]
 ) -> Check:
-    """A total of the table is that of the tables it is made of, counted anew; if not, one row."""
+    """A total of the table is the one that `expected` counts anew in the tables it names."""
+    needs, settings_of_the_run = parameters(expected)
 
     def failing(table: Table, tables: Tables, settings: Settings) -> Table:
+        anew = expected(
+            *(tables[name] for name in needs),
+            **{name: settings[name] for name in settings_of_the_run},
+        )
         found = table.agg(total=total(table).fill_null(0))
-        return found.filter(found.total != expected(tables, settings).fill_null(0).as_scalar())
+        return found.filter(found.total != anew.fill_null(0).as_scalar())
 
-    return Check(f"total_agrees({measure})", "error", failing, needs=tuple(needs))
+    return Check(f"total_agrees({measure})", "error", failing, needs=needs)
 
 
 def steady_volume(

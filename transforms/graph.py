@@ -21,7 +21,7 @@ from ibis import Table
 from ibis.expr.types import BooleanValue
 
 import transforms
-from transforms.checks import Check, not_null, unique
+from transforms.checks import Check, not_null, parameters, unique
 from transforms.sources import RAW_TABLES
 
 # In the order of the data flow: a model reads its own layer and those before it.
@@ -69,17 +69,17 @@ class Model:
     @property
     def upstream(self) -> tuple[str, ...]:
         """The other tables it reads, in the order of its parameters."""
-        return tuple(name for name in _parameters(self.function)[0] if name != BEFORE)
+        return tuple(name for name in parameters(self.function)[0] if name != BEFORE)
 
     @property
     def remembers(self) -> bool:
         """Whether it reads what the run before left of it."""
-        return BEFORE in _parameters(self.function)[0]
+        return BEFORE in parameters(self.function)[0]
 
     @property
     def settings(self) -> tuple[str, ...]:
         """The run settings it takes."""
-        return _parameters(self.function)[1]
+        return parameters(self.function)[1]
 
     @property
     def grain(self) -> str:
@@ -97,7 +97,7 @@ class Model:
         """The declared columns and their Ibis types."""
         if not callable(self.declared):
             return self.declared
-        return self.declared(**{name: settings[name] for name in _parameters(self.declared)[1]})
+        return self.declared(**{name: settings[name] for name in parameters(self.declared)[1]})
 
     def expression(self, tables: Mapping[str, Table], settings: Mapping[str, Any]) -> Table:
         """The model over the given tables, with exactly the declared columns in their order.
@@ -105,7 +105,7 @@ class Model:
         Of one that remembers, BEFORE is among the tables.
         """
         made = self.function(
-            *(tables[name] for name in _parameters(self.function)[0]),
+            *(tables[name] for name in parameters(self.function)[0]),
             **{name: settings[name] for name in self.settings},
         )
         declared = ibis.schema(self.columns(settings))
@@ -219,7 +219,7 @@ def _check_refresh(made: Model) -> None:
     others = sorted({*made.settings} - known)
     if others:
         raise GraphError(f"{made.name}: takes {', '.join(others)}, and is refreshed by a column")
-    if ("as_of" in made.settings) != (made.moves is not None):
+    if not made.remembers and ("as_of" in made.settings) != (made.moves is not None):
         raise GraphError(f"{made.name}: `moves` says which rows change with as_of")
     if made.moves is not None and not made.key:
         raise GraphError(f"{made.name}: rows that move have a key, by which they are replaced")
@@ -227,10 +227,3 @@ def _check_refresh(made: Model) -> None:
 
 def _depth(made: Model) -> int:
     return LAYERS.index(made.layer)
-
-
-def _parameters(function: Callable[..., Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Names of the positional and of the keyword-only parameters."""
-    parameters = inspect.signature(function).parameters.values()
-    keyword = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
-    return tuple(p.name for p in parameters if p.name not in keyword), keyword

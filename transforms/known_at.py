@@ -5,6 +5,7 @@ from datetime import datetime
 import ibis
 from ibis import Table, _
 
+from transforms.lookups import joined_by
 from transforms.marts.rep_sales_funnel_monthly import entries_by_month
 from transforms.times import every_month
 
@@ -123,7 +124,7 @@ def _with_reason(counted: Table, others: Table, entries: Table, unknown: str, ot
     """
     places = {"other_month": ("funnel_step", "deal_id"), "other_step": ("month", "deal_id")}
     known = entries.select("deal_id", is_known=True).distinct()
-    found = counted.left_join(known, "deal_id").drop("deal_id_right")
+    found = joined_by("deal_id", counted, known)
     for reason, same in places.items():
         there = others.select(*same, **{reason: True}).distinct()
         found = found.left_join(there, same).drop(*(f"{name}_right" for name in same))

@@ -6,8 +6,6 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from transforms.sources import SOURCES
-
 from flows.doctor.finding import Told, ok, problem, warning
 from flows.doctor.prefect_api import prefect_home
 from flows.errors import InputError
@@ -18,6 +16,7 @@ from flows.settings import Settings
 from flows.warehouse import open_warehouse
 from flows.warehouse.address import shown, spark_places
 from flows.warehouse.export import is_database, opened_export
+from transforms.sources import SOURCES
 
 LEAST = 100_000_000  # bytes
 COMFORTABLE = 1_000_000_000

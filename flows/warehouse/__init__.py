@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ibis import Table
-from transforms.sources import Source
 
 from flows.errors import FULL, InputError, SalesFunnelError, of_file
 from flows.warehouse.address import WAREHOUSES, is_postgres, spark_places
 from flows.warehouse.folder import ExportFile
 from flows.warehouse.limits import USUAL, Limits
+from transforms.sources import Source
 
 if TYPE_CHECKING:
     from flows.warehouse.landing import Landed

@@ -12,14 +12,13 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import ibis
 import sqlglot
 import sqlglot.expressions as sge
 from ibis import Table
 from ibis.backends.duckdb import Backend
-from transforms.sources import Source
 
-import duckdb
 from flows.errors import RunFailedError
 from flows.folders import check_can_write
 from flows.warehouse import KEPT_SCHEMA, LANDED, SCHEMAS, Entry, reader
@@ -37,6 +36,7 @@ from flows.warehouse.rows import (
     with_columns,
 )
 from flows.warehouse.writing import write_files, write_months
+from transforms.sources import Source
 
 SETTINGS = (
     *reader.SETTINGS,

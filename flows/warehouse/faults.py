@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from errno import EACCES, EDQUOT, EFBIG, EIO, ENOSPC, EROFS
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 from ibis.backends.duckdb import Backend
 
-import duckdb
 from flows.errors import (
     InputError,
     RunFailedError,

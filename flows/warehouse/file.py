@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 import duckdb
+
 from flows.errors import InputError, RunFailedError, SalesFunnelError, WarehouseBusyError
 from flows.warehouse import Entry
 from flows.warehouse.faults import told_in_short

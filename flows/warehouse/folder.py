@@ -13,9 +13,9 @@ from typing import IO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from transforms.sources import SOURCES, Source
 
 from flows.errors import InputError
+from transforms.sources import SOURCES, Source
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 LONGEST = 40  # of the name of a column that is told

@@ -6,13 +6,13 @@ from typing import Any
 
 from ibis import Table
 from ibis.backends.duckdb import Backend
-from transforms.masking.pseudonyms import Pseudonym
-from transforms.sources import Source
 
 from flows.warehouse.folder import ExportFile
 from flows.warehouse.reading import FAULTS, ROW_HASH, SOURCE_ROW, fault_names, scan, typed
 from flows.warehouse.rejected import misshapen_lines, rejected_rows
 from flows.warehouse.rows import read, read_one
+from transforms.masking.pseudonyms import Pseudonym
+from transforms.sources import Source
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from tempfile import TemporaryDirectory
 
+import duckdb
 import ibis
 from ibis.backends.duckdb import Backend
-from transforms.sources import Source
 
-import duckdb
 from flows.errors import InputError
 from flows.warehouse.faults import told_in_short
 from flows.warehouse.folder import ExportFile
@@ -17,6 +16,7 @@ from flows.warehouse.landing import Landed, land_file, table_names
 from flows.warehouse.limits import USUAL, Limits, keep_within
 from flows.warehouse.masking import pseudonym
 from flows.warehouse.rows import read_scalar
+from transforms.sources import Source
 
 SETTINGS = (
     "TimeZone = 'UTC'",

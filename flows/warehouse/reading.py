@@ -19,6 +19,9 @@ import ibis.expr.datatypes as dt
 from ibis import Table
 from ibis.backends.duckdb import Backend
 from ibis.expr.types import BooleanValue, StringValue, Value
+
+from flows.warehouse.folder import ExportFile
+from flows.warehouse.timestamps import TIME, is_plausible, is_uncertain, unusual_time
 from transforms import text as texts
 from transforms.masking.pseudonyms import (
     Pseudonym,
@@ -28,9 +31,6 @@ from transforms.masking.pseudonyms import (
 )
 from transforms.sources import ID_KINDS, PERSONAL_KINDS, RAW_COLUMNS, Column, Kind, Source
 from transforms.times import as_utc
-
-from flows.warehouse.folder import ExportFile
-from flows.warehouse.timestamps import TIME, is_plausible, is_uncertain, unusual_time
 
 REJECTS = "_rejected_lines"
 # In bytes: a quarter of DuckDB's own buffer, for the same speed; its own longest line.

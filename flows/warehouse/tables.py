@@ -11,13 +11,13 @@ from pathlib import Path
 from ibis import Table
 from ibis.backends.sql import SQLBackend
 from ibis.expr.types import StringValue
-from transforms.masking.pseudonyms import Pseudonym, masked_columns, options_without_people
-from transforms.sources import ID_KINDS, PERSONAL_KINDS, SOURCES, Source
-from transforms.text import exactly
 
 from flows.errors import InputError
 from flows.warehouse.faults import told_in_short
 from flows.warehouse.folder import ExportFile, others
+from transforms.masking.pseudonyms import Pseudonym, masked_columns, options_without_people
+from transforms.sources import ID_KINDS, PERSONAL_KINDS, SOURCES, Source
+from transforms.text import exactly
 
 
 @dataclass(frozen=True)

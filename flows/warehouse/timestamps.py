@@ -3,6 +3,7 @@
 import ibis
 import ibis.expr.datatypes as dt
 from ibis.expr.types import BooleanValue, StringValue, TimestampValue
+
 from transforms.times import as_utc, is_shown_once
 
 TIME = dt.Timestamp(scale=6)

@@ -7,19 +7,19 @@ from functools import cached_property
 import ibis
 import matplotlib
 import pandas
+from ibis import Table
+from ibis.backends.sql import SQLBackend
+from ibis.expr.types import IntegerValue
+from pandas import DataFrame, Int64Dtype
+
 from flows.errors import SalesFunnelError
 from flows.folding import folded_by
 from flows.report import SORTED_BY
 from flows.settings import load_settings
 from flows.warehouse.looking import open_to_look
-from ibis import Table
-from ibis.backends.sql import SQLBackend
-from ibis.expr.types import IntegerValue
-from pandas import DataFrame, Int64Dtype
-from transforms.funnel import Funnel, load_funnel
-
 from reports.drawing import STYLE, Chart
 from reports.notebooks.picture import Picture
+from transforms.funnel import Funnel, load_funnel
 
 
 class NotReadyError(Exception):

@@ -1,11 +1,12 @@
 """Deals that had a call of the funnel."""
 
-from ibis import Table
+from ibis import Table, _
 
 from transforms import text
 from transforms.checks import not_null
 from transforms.funnel import Funnel
 from transforms.graph import model
+from transforms.staging.stg_activities import dated_and_done
 
 
 @model(
@@ -33,9 +34,7 @@ def int_deal_activities(stg_activities: Table, stg_funnel_steps: Table, *, funne
         entered_at: MIN(due_at) of the done activities, UTC
         done_activities: how many there are
     """
-    done = stg_activities.filter(
-        stg_activities.is_done, stg_activities.deal_id.notnull(), stg_activities.due_at.notnull()
-    )
+    done = dated_and_done(stg_activities).filter(_.deal_id.notnull())
     step = text.looked_up(done.activity_type, funnel.step_by_code("activity"))
     qualifying = done.mutate(funnel_step=step).filter(lambda made: made.funnel_step.notnull())
     first = qualifying.group_by("deal_id", "funnel_step").agg(

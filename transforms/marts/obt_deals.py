@@ -42,8 +42,7 @@ def _columns(*, funnel: Funnel) -> dict[str, str]:
         total_agrees(
             "deals",
             lambda deals: deals.count(),
-            lambda tables, _: tables["stg_deals"].count(),
-            needs=["stg_deals"],
+            lambda stg_deals: stg_deals.count(),
         ),
     ],
     refresh_by="deal_id",

@@ -8,6 +8,7 @@ from ibis import Table
 from transforms.checks import rule, total_agrees
 from transforms.funnel import Funnel
 from transforms.graph import model
+from transforms.rates import percent
 from transforms.times import clock_time, every_month, month
 
 WITHIN_DAYS = 90
@@ -29,10 +30,9 @@ WITHIN_DAYS = 90
         total_agrees(
             "deals_created",
             lambda cohorts: cohorts.deals_created.sum(),
-            lambda tables, settings: (
-                tables["obt_deals"].created_at.count() * len(settings["funnel"].of_kind("stage"))
+            lambda obt_deals, *, funnel: (
+                obt_deals.created_at.count() * len(funnel.of_kind("stage"))
             ),
-            needs=["obt_deals"],
         ),
     ],
 )
@@ -79,6 +79,6 @@ def rep_cohorts(
     now = clock_time(ibis.literal(as_of, "timestamp(6)"), timezone)
     over = cohorts.month.cast("timestamp") + ibis.interval(months=1)
     return cohorts.mutate(
-        reached_pct=cohorts.deals_reached * 100.0 / cohorts.deals_created.nullif(0),
+        reached_pct=percent(cohorts.deals_reached, cohorts.deals_created),
         is_mature=over + ibis.interval(days=WITHIN_DAYS) <= now,
     )

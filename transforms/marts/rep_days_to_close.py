@@ -31,8 +31,7 @@ def is_measured(obt_deals: Table) -> BooleanValue:
         total_agrees(
             "deals",
             lambda statuses: statuses.deals.sum(),
-            lambda tables, _: is_measured(tables["obt_deals"]).sum(),
-            needs=["obt_deals"],
+            lambda obt_deals: is_measured(obt_deals).sum(),
         ),
     ],
 )

@@ -2,10 +2,11 @@
 
 import ibis
 from ibis import Table
-from ibis.expr.types import FloatingValue, NumericValue
 
 from transforms.checks import rule, total_agrees
 from transforms.graph import model
+from transforms.lookups import joined_by
+from transforms.rates import percent
 
 
 @model(
@@ -31,8 +32,7 @@ from transforms.graph import model
         total_agrees(
             "total_volume",
             lambda steps: steps.total_volume.sum(),
-            lambda tables, _: tables["rep_sales_funnel_monthly"].deals_count.sum(),
-            needs=["rep_sales_funnel_monthly"],
+            lambda rep_sales_funnel_monthly: rep_sales_funnel_monthly.deals_count.sum(),
         ),
     ],
 )
@@ -84,11 +84,7 @@ def rep_funnel_dropoff(
     monthly = rep_sales_funnel_monthly
     volume = monthly.group_by("funnel_step").agg(total_volume=monthly.deals_count.sum())
 
-    joined = (
-        steps.left_join(volume, "funnel_step")
-        .drop("funnel_step_right")
-        .left_join(counted, "funnel_step")
-    )
+    joined = joined_by("funnel_step", steps, volume, counted)
     joined = joined.mutate(
         total_volume=joined.total_volume.fill_null(0),
         deals_entered=joined.deals_entered.fill_null(0),
@@ -103,19 +99,19 @@ def rep_funnel_dropoff(
         "total_volume",
         "deals_entered",
         retention_rate_pct=ibis.cases(
-            (joined.kind != "loss", _percent(joined.total_volume, volume_before))
+            (joined.kind != "loss", percent(joined.total_volume, volume_before))
         ),
         deals_reached=ibis.ifelse(is_main, joined.reached_this, joined.deals_entered),
         conversion_from_previous_pct=ibis.cases(
-            (is_main, _percent(joined.reached_this, joined.reached_previous)),
+            (is_main, percent(joined.reached_this, joined.reached_previous)),
             (
                 is_call & shares_deals,
-                _percent(joined.also_reached_previous, joined.reached_previous),
+                percent(joined.also_reached_previous, joined.reached_previous),
             ),
         ),
         conversion_from_first_pct=ibis.cases(
-            (is_main, _percent(joined.reached_this, joined.reached_first)),
-            (shares_deals, _percent(joined.also_reached_first, joined.reached_first)),
+            (is_main, percent(joined.reached_this, joined.reached_first)),
+            (shares_deals, percent(joined.also_reached_first, joined.reached_first)),
         ),
     )
 
@@ -127,8 +123,3 @@ def _with_main_steps(steps: Table) -> Table:
     bit = ibis.literal(1, "int64") << steps.step_order.cast("int32")
     steps = steps.mutate(main_so_far=so_far, bit=bit)
     return steps.mutate(previous_main=steps.main_so_far.lag().over(order_by=steps.step_order))
-
-
-def _percent(part: NumericValue, whole: NumericValue) -> FloatingValue:
-    """Part in percent of whole; null where whole is zero or null."""
-    return part * 100.0 / whole.nullif(0)

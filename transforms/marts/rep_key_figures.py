@@ -4,6 +4,8 @@ from ibis import Table
 
 from transforms.checks import rule
 from transforms.graph import model
+from transforms.marts.rep_monthly_figures import stalls
+from transforms.rates import percent
 
 
 @model(
@@ -65,15 +67,10 @@ def rep_key_figures(
         first_month=rep_sales_funnel_monthly.month.min(),
         last_month=rep_sales_funnel_monthly.month.max(),
     )
-    stays = int_deal_stage_transitions.filter(int_deal_stage_transitions.left_at.isnull())
-    stays = stays.inner_join(rep_stage_dwell, "funnel_step")
-    stays = stays.filter(stays.days_in_stage > stays.p90_days).select("deal_id").distinct()
-    open_deals = obt_deals.filter(obt_deals.status == "open")
-    stalled = open_deals.semi_join(stays, "deal_id").agg(deals_stalled=lambda open: open.count())
+    found = stalls(obt_deals, int_deal_stage_transitions, rep_stage_dwell)
+    stalled = found.agg(deals_stalled=found.count(where=found.until.isnull()))
     return (
-        deals.mutate(
-            win_rate_pct=deals.deals_won * 100.0 / (deals.deals_won + deals.deals_lost).nullif(0)
-        )
+        deals.mutate(win_rate_pct=percent(deals.deals_won, deals.deals_won + deals.deals_lost))
         .cross_join(stalled)
         .cross_join(work)
         .cross_join(months)

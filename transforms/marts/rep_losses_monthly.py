@@ -35,10 +35,9 @@ def deals_lost_by_month(int_deal_losses: Table, stg_stages: Table, timezone: str
         total_agrees(
             "deals_count",
             lambda losses: losses.deals_count.sum(),
-            lambda tables, settings: deals_lost_by_month(
-                tables["int_deal_losses"], tables["stg_stages"], settings["timezone"]
+            lambda int_deal_losses, stg_stages, *, timezone: deals_lost_by_month(
+                int_deal_losses, stg_stages, timezone
             ).count(),
-            needs=["int_deal_losses", "stg_stages"],
         ),
     ],
 )

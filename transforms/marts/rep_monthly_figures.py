@@ -1,15 +1,15 @@
 """What a manager asks for every month."""
 
-from functools import reduce
-from operator import or_
-
 import ibis
 from ibis import Table
 
 from transforms.checks import not_negative, total_agrees
 from transforms.funnel import Funnel
 from transforms.graph import model
-from transforms.marts.rep_sales_rep_performance_monthly import dated_and_done, is_call
+from transforms.lookups import joined_by
+from transforms.marts.rep_sales_rep_performance_monthly import with_call_number
+from transforms.rates import percent
+from transforms.staging.stg_activities import dated_and_done
 from transforms.times import days_after, every_month, month
 
 
@@ -53,14 +53,12 @@ def stalls(obt_deals: Table, int_deal_stage_transitions: Table, rep_stage_dwell:
         total_agrees(
             "deals_created",
             lambda months: months.deals_created.sum(),
-            lambda tables, _: tables["obt_deals"].created_at.count(),
-            needs=["obt_deals"],
+            lambda obt_deals: obt_deals.created_at.count(),
         ),
         total_agrees(
             "activities_completed",
             lambda months: months.activities_completed.sum(),
-            lambda tables, _: dated_and_done(tables["stg_activities"]).count(),
-            needs=["stg_activities"],
+            lambda stg_activities: dated_and_done(stg_activities).count(),
         ),
     ],
 )
@@ -117,20 +115,17 @@ def rep_monthly_figures(
         stalls_ended=lambda stays: stays.count()
     )
     done = dated_and_done(stg_activities)
-    done = done.mutate(
-        month=month(done.due_at, timezone), is_call=reduce(or_, is_call(done, funnel))
-    )
+    done = with_call_number(done, funnel).mutate(month=month(done.due_at, timezone))
     done = done.group_by("month").agg(
-        activities_completed=done.count(), calls_completed=done.is_call.sum()
+        activities_completed=done.count(), calls_completed=(done.call_number > 0).sum()
     )
     parts = (created, ended, closed, began, over, done)
     figures = every_month(ibis.union(*(part.select("month") for part in parts)))
-    for part in parts:
-        figures = figures.left_join(part, "month").drop("month_right")
+    figures = joined_by("month", figures, *parts)
     counts = [name for name, dtype in figures.schema().items() if dtype.is_integer()]
     figures = figures.mutate(**{name: figures[name].fill_null(0) for name in counts})
     so_far = ibis.window(order_by=figures.month, preceding=None, following=0)
-    rate = figures.deals_won * 100.0 / (figures.deals_won + figures.deals_lost).nullif(0)
+    rate = percent(figures.deals_won, figures.deals_won + figures.deals_lost)
     return figures.mutate(
         win_rate_pct=rate,
         open_deals=(figures.deals_created - figures.deals_ended).sum().over(so_far),

@@ -43,10 +43,9 @@ def intake_end(monthly: Table, settings: Mapping[str, Any]) -> DateScalar:
         total_agrees(
             "deals_count",
             lambda monthly: monthly.deals_count.sum(),
-            lambda tables, settings: entries_by_month(
-                tables["int_deal_funnel_entries"], settings["timezone"]
+            lambda int_deal_funnel_entries, *, timezone: entries_by_month(
+                int_deal_funnel_entries, timezone
             ).count(),
-            needs=["int_deal_funnel_entries"],
         ),
         steady_volume("deals_count", by="funnel_step", over="month", until=intake_end),
     ],

@@ -2,38 +2,39 @@
 
 import ibis
 from ibis import Table
-from ibis.expr.types import BooleanValue, IntegerScalar
+from ibis.expr.types import IntegerScalar
 
 from transforms.checks import not_null, rule, total_agrees, unique
 from transforms.funnel import Funnel
 from transforms.graph import model
+from transforms.staging.stg_activities import dated_and_done
 from transforms.times import month
 
 UNASSIGNED = "Unassigned"
 UNKNOWN_USER = "Unknown user #"  # and the id
 
 
-def dated_and_done(stg_activities: Table) -> Table:
-    """The activities that are done, and say when."""
-    return stg_activities.filter(stg_activities.is_done, stg_activities.due_at.notnull())
+def with_call_number(activities: Table, funnel: Funnel) -> Table:
+    """The activities, each with the number of its call in the funnel: 1, 2, …; 0 if it is none."""
+    numbers = {
+        code: number
+        for number, step in enumerate(funnel.of_kind("activity"), 1)
+        for code in step.codes
+    }
+    number = (
+        activities.activity_type.cases(*numbers.items(), else_=0) if numbers else ibis.literal(0)
+    )
+    return activities.mutate(call_number=number)
 
 
-def is_call(done: Table, funnel: Funnel) -> list[BooleanValue]:
-    """For each activity step of the funnel whether an activity is of its types; two or more."""
-    # A funnel can have fewer steps of activities than two; no activity has an empty type.
-    calls = [step.codes for step in funnel.of_kind("activity")] + [("",), ("",)]
-    return [done.activity_type.isin(codes).fill_null(False) for codes in calls]
-
-
-def work(done: Table, funnel: Funnel) -> dict[str, IntegerScalar]:
-    """What was done: counts of the activities, by kind, and of their deals."""
-    is_call_1, is_call_2, *_ = is_call(done, funnel)
+def work(done: Table) -> dict[str, IntegerScalar]:
+    """What was done: counts of activities with their `call_number`, by kind, and of their deals."""
     return {
         "deals_worked": done.deal_id.nunique(),
         "activities_completed": done.count(),
-        "sales_call_1_completed": is_call_1.sum(),
-        "sales_call_2_completed": is_call_2.sum(),
-        "other_activities": (~(is_call_1 | is_call_2)).sum(),
+        "sales_call_1_completed": (done.call_number == 1).sum(),
+        "sales_call_2_completed": (done.call_number == 2).sum(),
+        "other_activities": done.call_number.notin((1, 2)).sum(),
     }
 
 
@@ -73,8 +74,7 @@ def named(counted: Table, stg_users: Table) -> Table:
         total_agrees(
             "activities_completed",
             lambda reps: reps.activities_completed.sum(),
-            lambda tables, _: dated_and_done(tables["stg_activities"]).count(),
-            needs=["stg_activities"],
+            lambda stg_activities: dated_and_done(stg_activities).count(),
         ),
     ],
 )
@@ -93,6 +93,6 @@ def rep_sales_rep_performance_monthly(
         sales_call_2_completed: those of the types of its second activity step
         other_activities: all others
     """
-    done = dated_and_done(stg_activities)
+    done = with_call_number(dated_and_done(stg_activities), funnel)
     done = done.mutate(month=month(done.due_at, timezone))
-    return named(done.group_by("month", "user_id").agg(**work(done, funnel)), stg_users)
+    return named(done.group_by("month", "user_id").agg(**work(done)), stg_users)

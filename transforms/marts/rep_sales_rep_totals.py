@@ -5,7 +5,13 @@ from ibis import Table
 from transforms.checks import not_null, rule, total_agrees, unique
 from transforms.funnel import Funnel
 from transforms.graph import model
-from transforms.marts.rep_sales_rep_performance_monthly import dated_and_done, named, work
+from transforms.marts.rep_sales_rep_performance_monthly import (
+    named,
+    with_call_number,
+    work,
+)
+from transforms.rates import per
+from transforms.staging.stg_activities import dated_and_done
 
 
 @model(
@@ -26,8 +32,7 @@ from transforms.marts.rep_sales_rep_performance_monthly import dated_and_done, n
         total_agrees(
             "activities_completed",
             lambda reps: reps.activities_completed.sum(),
-            lambda tables, _: dated_and_done(tables["stg_activities"]).count(),
-            needs=["stg_activities"],
+            lambda stg_activities: dated_and_done(stg_activities).count(),
         ),
     ],
 )
@@ -44,7 +49,7 @@ def rep_sales_rep_totals(stg_activities: Table, stg_users: Table, *, funnel: Fun
         other_activities: all others
         activities_per_deal: activities_completed over deals_worked; null without a deal
     """
-    done = dated_and_done(stg_activities)
-    reps = named(done.group_by("user_id").agg(**work(done, funnel)), stg_users)
-    per_deal = reps.activities_completed * 1.0 / reps.deals_worked.nullif(0)
+    done = with_call_number(dated_and_done(stg_activities), funnel)
+    reps = named(done.group_by("user_id").agg(**work(done)), stg_users)
+    per_deal = per(reps.activities_completed, reps.deals_worked)
     return reps.mutate(activities_per_deal=per_deal)

@@ -28,8 +28,7 @@ QUANTILES = {"median_days": 0.5, "p75_days": 0.75, "p90_days": 0.9}
         total_agrees(
             "stays",
             lambda dwell: (dwell.completed_stays + dwell.open_stays).sum(),
-            lambda tables, _: (tables["int_deal_funnel_entries"].source == "stage").sum(),
-            needs=["int_deal_funnel_entries"],
+            lambda int_deal_funnel_entries: (int_deal_funnel_entries.source == "stage").sum(),
         ),
     ],
 )

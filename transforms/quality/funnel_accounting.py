@@ -5,6 +5,7 @@ from ibis import Table
 
 from transforms.checks import rule
 from transforms.graph import model
+from transforms.lookups import joined_by
 
 
 @model(
@@ -78,9 +79,7 @@ def funnel_accounting(
     still = stays.filter(stays.left_at.isnull())
     still = still.group_by("funnel_step").agg(still_there=still.count())
 
-    joined = steps
-    for counted in (entered, moved, lost, still):
-        joined = joined.left_join(counted, "funnel_step").drop("funnel_step_right")
+    joined = joined_by("funnel_step", steps, entered, moved, lost, still)
     counts = [name for name in joined.columns if name not in steps.columns]
     return joined.select(
         "funnel_step",

@@ -6,6 +6,7 @@ from ibis.expr.types import BooleanColumn
 
 from transforms.checks import rule
 from transforms.graph import model
+from transforms.rates import per
 
 BILLION = 10**9
 
@@ -71,7 +72,7 @@ def scores(
         _share("deals", "completeness", deals, deals.user_id.notnull()),
         _share("deals", "consistency", deals, _known(deals, stg_users, "user_id")),
     )
-    measured = measured.mutate(score=measured.passing_rows * 1.0 / measured.total_rows.nullif(0))
+    measured = measured.mutate(score=per(measured.passing_rows, measured.total_rows))
     # Whole numbers add up to the same in any order, fractions to the last digit do not.
     billionths = (measured.score * BILLION).round().cast("int64")
     overall = measured.group_by("table_name").agg(

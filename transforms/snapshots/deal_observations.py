@@ -8,7 +8,7 @@ from ibis import Table
 
 from transforms.checks import Check, Settings, Tables, accepted_values
 from transforms.graph import model
-from transforms.lookups import first_row
+from transforms.lookups import first_row, joined_by
 from transforms.people import without
 from transforms.staging.stg_deals import STATUSES, deals_table
 
@@ -42,7 +42,6 @@ def _last_without_a_status(observations: Table, tables: Tables, _: Settings) -> 
         Check("last_status_is_known", "warn", _last_without_a_status, needs=("stg_deals",)),
     ],
     refresh_by="deal_id",
-    moves=lambda observations: observations.deal_id.isnull(),  # none: what was seen was seen
 )
 def deal_observations(
     before: Table,
@@ -77,11 +76,7 @@ def deal_observations(
         observed_at=ibis.literal(as_of, "timestamp(6)"),
         owner_is_forgotten=given.user_id_is_forgotten.fill_null(False),
     ).select(before.columns)
-    both = (
-        said.left_join(last, "deal_id", rname="last_{name}")
-        .left_join(logged, "deal_id")
-        .drop("deal_id_right")
-    )
+    both = joined_by("deal_id", said.left_join(last, "deal_id", rname="last_{name}"), logged)
     is_new = both.last_observed_at.isnull() | (both.last_logged_at > both.last_observed_at)
     for column in SAID:
         is_new |= ~both[column].identical_to(both[f"last_{column}"])

@@ -9,6 +9,7 @@ from ibis.expr.types import IntegerValue, Value
 
 from transforms.checks import accepted_values, not_null, references, rule
 from transforms.graph import model
+from transforms.lookups import joined_by
 from transforms.people import without
 from transforms.staging.stg_deals import STATUSES, won_stages
 from transforms.timeline import changes_to_ids
@@ -166,7 +167,7 @@ def _points(
 
 def _before_the_log(before: Table, log: Table) -> Table:
     """Rows of the run before that begin before all that the log has of their deal."""
-    rows = before.left_join(log, "deal_id").drop("deal_id_right")
+    rows = joined_by("deal_id", before, log)
     is_kept = _["at"].isnull() | (~_.is_whole & (_.valid_from < _["at"]))
     return rows.filter(is_kept).select("deal_id", *TRACKED, at="valid_from")
 

@@ -49,3 +49,8 @@ def stg_activities(raw_activity: Table) -> Table:
         is_done=raw_activity.done.fill_null(False),
         due_at=raw_activity.due_to,
     )
+
+
+def dated_and_done(stg_activities: Table) -> Table:
+    """The activities that are done, and say when."""
+    return stg_activities.filter(stg_activities.is_done, stg_activities.due_at.notnull())

@@ -6,7 +6,7 @@ from ibis import Table
 from transforms import text
 from transforms.checks import accepted_values, not_null, references, rule
 from transforms.graph import model
-from transforms.lookups import first_row, latest_row
+from transforms.lookups import first_row, joined_by, latest_row
 from transforms.timeline import logged_losses
 
 STATUSES = ("won", "lost", "open")
@@ -79,26 +79,15 @@ def stg_deals(
     )
     owners, stages = stg_deal_owner_changes, stg_deal_stage_changes
     entered_won = stages.semi_join(won_stages(stg_stages, stg_funnel_steps), "stage_id")
-    logged = (
-        added.left_join(_last_losses(stg_deal_changes), "deal_id")
-        .drop("deal_id_right")
-        .left_join(
-            entered_won.group_by("deal_id").agg(first_won_at=entered_won.entered_at.min()),
-            "deal_id",
-        )
-        .drop("deal_id_right")
-        .left_join(
-            owners.filter(owners.owned_until.isnull()).select("deal_id", last_user_id="user_id"),
-            "deal_id",
-        )
-        .drop("deal_id_right")
-        .left_join(
-            stages.filter(stages.next_entered_at.isnull()).select(
-                "deal_id", last_stage_id="stage_id", last_staged_at="entered_at"
-            ),
-            "deal_id",
-        )
-        .drop("deal_id_right")
+    logged = joined_by(
+        "deal_id",
+        added,
+        _last_losses(stg_deal_changes),
+        entered_won.group_by("deal_id").agg(first_won_at=entered_won.entered_at.min()),
+        owners.filter(owners.owned_until.isnull()).select("deal_id", last_user_id="user_id"),
+        stages.filter(stages.next_entered_at.isnull()).select(
+            "deal_id", last_stage_id="stage_id", last_staged_at="entered_at"
+        ),
     )
     is_lost = logged.last_lost_at.notnull() & (
         (logged.last_lost_at > logged.last_staged_at) | logged.last_staged_at.isnull()

@@ -21,8 +21,6 @@ from ibis.backends.duckdb import Backend as DuckDB
 from ibis.backends.postgres import Backend
 from ibis.backends.sql.datatypes import PostgresType
 from psycopg2.extensions import connection as Session
-from transforms.graph import load_models
-from transforms.sources import Source
 
 from flows.warehouse import KEPT_SCHEMA, LANDED, SCHEMAS, Entry, reader
 from flows.warehouse.address import shown
@@ -40,6 +38,8 @@ from flows.warehouse.postgres.questions import Ask, answering
 from flows.warehouse.postgres.server import connect, connect_ibis, held
 from flows.warehouse.rows import read_scalar, table_of
 from flows.warehouse.writing import write_files, write_months
+from transforms.graph import load_models
+from transforms.sources import Source
 
 DIALECT = "postgres"
 

@@ -22,7 +22,6 @@ from ibis import Table
 from ibis.backends.duckdb import Backend as DuckDB
 from ibis.backends.pyspark import Backend as Spark
 from ibis.backends.pyspark.datatypes import PySparkType
-from transforms.sources import Source
 
 from flows.warehouse import KEPT_SCHEMA, SNAPSHOTS, Entry, reader, versions
 from flows.warehouse.file import Lock, check_free, held
@@ -34,6 +33,7 @@ from flows.warehouse.rows import published_runs, table_of, with_columns
 from flows.warehouse.spark.faults import told_in_short
 from flows.warehouse.spark.session import check_reachable, connected
 from flows.warehouse.writing import copy_to, write_files, write_months
+from transforms.sources import Source
 
 TIME, MICROSECONDS = dt.Timestamp(), dt.Timestamp(scale=6)
 
