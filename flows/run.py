@@ -57,7 +57,8 @@ class Run:
     def fix_as_of(self) -> None:
         """Unless given, `as_of` is the newest event of the data; so a rerun gives the same."""
         if self.given["as_of"] is None:
-            newest = newest_event(self.tables["stg_deal_changes"], self.tables["stg_activities"])
+            of_data = ("stg_deal_changes", "stg_activities", "stg_deals")
+            newest = newest_event(*(self.tables[name] for name in of_data))
             self.given["as_of"] = read_scalar(newest) or EARLIEST
 
     def forget_raw_tables(self, after: str) -> None:

@@ -5,8 +5,13 @@ from ibis.expr.types import IntegerValue, StringValue, Value
 
 # Of ASCII, as in a class of a pattern: each engine means something else by `\s`.
 WHITE_SPACE = r"\t-\r "
-# White space and punctuation of ASCII, no-break space and dashes; letters of every script stay.
-NOT_LETTER_OR_DIGIT = f"[{WHITE_SPACE}!-/:-@\\[-`{{-~\u00a0\u2013\u2014]+"
+# White space, punctuation and symbols, by their places in Unicode, for the same reason.
+_SYMBOLS = (
+    "\u00a0-\u00a9\u00ab-\u00b1\u00b4\u00b6-\u00b8\u00bb\u00bf\u00d7\u00f7"  # Latin-1
+    "\u2000-\u206f\u20a0-\u20c0\u2190-\u245f\u2500-\u2bff"  # dashes, quotes, currencies, arrows, …
+    "\u3000-\u3003\u3008-\u3020\ufe00-\ufe0f\uff01-\uff0f\U0001f000-\U0001faff"  # CJK, emoji
+)
+NOT_LETTER_OR_DIGIT = f"[{WHITE_SPACE}!-/:-@\\[-`{{-~{_SYMBOLS}]+"
 
 
 def code(text: StringValue) -> StringValue:

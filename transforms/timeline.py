@@ -40,6 +40,24 @@ def logged_losses(stg_deal_changes: Table) -> Table:
     )
 
 
+def reopenings(last_losses: Table, stg_deal_stage_changes: Table) -> Table:
+    """One row per deal that entered a stage after its last loss: deal_id, reopened_at (the first).
+
+    Args:
+        last_losses: at most one row per deal: deal_id, last_lost_at.
+        stg_deal_stage_changes: the stages.
+    """
+    entries = stg_deal_stage_changes.select("deal_id", "entered_at")
+    after = entries.inner_join(
+        last_losses,
+        [
+            entries.deal_id == last_losses.deal_id,
+            entries.entered_at > last_losses.last_lost_at,
+        ],
+    )
+    return after.group_by("deal_id").agg(reopened_at=after.entered_at.min())
+
+
 def at_the_time(events: Table, spans: Table) -> Table:
     """The events, each with the span of its deal in which it happens; nulls if it is in none.
 
@@ -60,9 +78,10 @@ def at_the_time(events: Table, spans: Table) -> Table:
     ).drop("deal_id_right", "since", "until")
 
 
-def newest_event(stg_deal_changes: Table, stg_activities: Table) -> TimestampScalar:
-    """When the data ends: the latest change of a deal or done activity; null without any."""
+def newest_event(
+    stg_deal_changes: Table, stg_activities: Table, stg_deals: Table
+) -> TimestampScalar:
+    """When the data ends: the latest change, done activity, creation or closing; null without."""
     done = stg_activities.filter(stg_activities.is_done)
-    return ibis.greatest(
-        stg_deal_changes.changed_at.max().as_scalar(), done.due_at.max().as_scalar()
-    )
+    moments = (stg_deal_changes.changed_at, done.due_at, stg_deals.created_at, stg_deals.closed_at)
+    return ibis.greatest(*(moment.max().as_scalar() for moment in moments))

@@ -87,18 +87,21 @@ def land_file(
         "faulty": landed.count(where=landed[FAULTS] != 0),
         "repeated": repeated.count().as_scalar(),
     }
-    if source.lookup:
-        asked["keys"] = landed[source.key].nunique(where=landed[FAULTS] == 0)
     count = read_one(landed.agg(**asked))
     raw, duplicates = good.select(*source.raw_schema), 0
     if count["repeated"]:
         more = _keep(reader, repeated_name, good.semi_join(repeated, ROW_HASH))
         same = [name for name in source.raw_schema if name != SOURCE_ROW]
-        collapsed = more.group_by(same).agg(more[SOURCE_ROW].max().name(SOURCE_ROW))
-        once = good.anti_join(repeated, ROW_HASH).select(*collapsed.columns)
-        raw = once.union(collapsed).select(*source.raw_schema)
+        collapsed = more.group_by(*same, ROW_HASH).agg(more[SOURCE_ROW].max().name(SOURCE_ROW))
+        once = good.anti_join(repeated, ROW_HASH)
+        raw = once.select(*source.raw_schema).union(collapsed.select(*source.raw_schema))
         of_these = read_one(more.agg(all=more.count(), left=collapsed.count().as_scalar()))
         duplicates = of_these["all"] - of_these["left"]
+    outdone = 0
+    if source.lookup:
+        key = raw[source.key]  # null in the row about a forgotten user
+        found = read_one(raw.agg(rows=key.count(), keys=key.nunique()))
+        outdone = found["rows"] - found["keys"]
     faulty = []
     if count["faulty"]:
         rows = landed.filter(landed[FAULTS] != 0).order_by(SOURCE_ROW).select(SOURCE_ROW, FAULTS)
@@ -115,7 +118,7 @@ def land_file(
         rows_loaded=rows_loaded,
         rows_rejected=count["faulty"] + len(misshapen),
         duplicates_collapsed=duplicates,
-        rows_outdone=rows_loaded - count["keys"] if source.lookup else 0,
+        rows_outdone=outdone,
     )
 
 

@@ -136,25 +136,41 @@ def typed(
     pseudonym: Pseudonym,
     forgotten: Collection[int],
 ) -> Table:
-    """The columns of the raw table, FAULTS and ROW_HASH; nothing is left of a forgotten user."""
+    """The columns of the raw table, FAULTS and ROW_HASH; nothing is left of a forgotten user.
+
+    By the hash alone, rows that differ only in which forgotten user they name are still two.
+    """
     source = file.source
     scanned = _with_values(scanned, source, zone)
     found = _faults(scanned, source.columns, file.cells)
     bits = [wrong.ifelse(1 << place, 0) for place, wrong in enumerate(found.values())]
+    raw = _raw_row(scanned, file, pseudonym, forgotten)
+    hashed = {}
+    if forgotten:
+        of_all = _raw_row(scanned, file, pseudonym, ())
+        hashed = {f"_hashed_{name}": value for name, value in of_all.items()}
+    made = scanned.select(**raw, **hashed, **{FAULTS: reduce(add, bits).cast("int64")})
+    made = made.alias(f"_typed_{source.name}")
+    whole = ibis.struct({name: made[name] for name in hashed or raw})
+    # One bit less: not every engine has unsigned integers.
+    return made.select(*raw, FAULTS, (whole.hash() >> 1).name(ROW_HASH))
+
+
+def _raw_row(
+    values: Table, file: ExportFile, pseudonym: Pseudonym, forgotten: Collection[int]
+) -> dict[str, Value]:
+    """The columns of the raw table by name; in the row about a forgotten user, all are null."""
+    columns = file.source.columns
     raw = {
         column.name + suffix: value
-        for column in source.columns
-        for suffix, value in _raw_columns(scanned, column, file, pseudonym, forgotten).items()
+        for column in columns
+        for suffix, value in _raw_columns(values, column, file, pseudonym, forgotten).items()
     }
-    for column in source.columns:
+    for column in columns:
         if column.kind == "person_id" and forgotten:
-            is_kept = ~is_forgotten(scanned[f"{column.name}_value"], forgotten)
+            is_kept = ~is_forgotten(values[f"{column.name}_value"], forgotten)
             raw = {name: ibis.ifelse(is_kept, value, None) for name, value in raw.items()}
-    made = scanned.select(**raw, **{FAULTS: reduce(add, bits).cast("int64")})
-    made = made.alias(f"_typed_{source.name}")
-    whole = ibis.struct({name: made[name] for name in raw})
-    # One bit less: not every engine has unsigned integers.
-    return made.mutate((whole.hash() >> 1).name(ROW_HASH))
+    return raw
 
 
 def _with_values(cells: Table, source: Source, zone: str) -> Table:

@@ -253,7 +253,7 @@ WITH logged AS (
                 WHEN first_win.won_at IS NOT NULL THEN 'won'
                 ELSE 'open' END AS status,
            coalesce(deals.lost_at, last_loss.lost_at) AS lost_at, coalesce(deals.won_at, first_win.won_at) AS won_at,
-           last_loss.lost_reason_id, deals.value, deals.currency
+           last_loss.lost_at AS last_logged_at, last_loss.lost_reason_id, deals.value, deals.currency
     FROM logged
     FULL JOIN deals USING (deal_id)
     LEFT JOIN last_loss USING (deal_id)
@@ -263,11 +263,15 @@ WITH logged AS (
 )
 SELECT deal_id, created_at, user_id, stage_id, status,
        CASE status WHEN 'lost' THEN lost_at WHEN 'won' THEN won_at END AS closed_at,
-       CASE status WHEN 'lost' THEN lost_reason_id END AS lost_reason_id, value, currency
+       CASE WHEN status = 'lost' AND NOT EXISTS (
+           SELECT 1 FROM stage_spans
+           WHERE stage_spans.deal_id = judged.deal_id AND from_at > last_logged_at AND from_at <= lost_at
+       ) THEN lost_reason_id END AS lost_reason_id, value, currency
 FROM judged;
 
 DROP TABLE fields;
 
 SET VARIABLE as_of = coalesce(
     getvariable('as_of')::TIMESTAMP,
-    (SELECT greatest((SELECT max(changed_at) FROM staging.stg_deal_changes), (SELECT max(due_at) FROM staging.stg_activities WHERE is_done))));
+    (SELECT greatest((SELECT max(changed_at) FROM staging.stg_deal_changes), (SELECT max(due_at) FROM staging.stg_activities WHERE is_done),
+             (SELECT greatest(max(created_at), max(closed_at)) FROM staging.stg_deals))));

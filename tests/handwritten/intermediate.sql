@@ -8,8 +8,12 @@ WITH events AS (
     FROM losses
     UNION ALL
     SELECT deal_id, closed_at, NULL
-    FROM staging.stg_deals ANTI JOIN losses USING (deal_id)
+    FROM staging.stg_deals
+    LEFT JOIN (SELECT deal_id, max(lost_at) AS last_logged_at FROM losses GROUP BY deal_id) USING (deal_id)
     WHERE status = 'lost' AND closed_at IS NOT NULL
+      AND (last_logged_at IS NULL OR EXISTS (
+          SELECT 1 FROM stage_spans
+          WHERE stage_spans.deal_id = stg_deals.deal_id AND from_at > last_logged_at AND from_at <= closed_at))
 )
 SELECT events.deal_id, lost_at, lost_reason_id, coalesce(option_label, 'Unknown reason') AS lost_reason_label, stage_id
 FROM events

@@ -166,7 +166,7 @@ WITH lasted AS (
     SELECT status, count(*) AS deals,
            quantile_cont(days(created_at, CASE status WHEN 'open' THEN getvariable('as_of')::TIMESTAMP ELSE closed_at END), [0.5, 0.75, 0.9]) AS quantiles
     FROM marts.obt_deals
-    WHERE created_at IS NOT NULL AND (status = 'open' OR closed_at IS NOT NULL)
+    WHERE CASE status WHEN 'open' THEN created_at <= getvariable('as_of')::TIMESTAMP ELSE created_at IS NOT NULL AND closed_at IS NOT NULL END
     GROUP BY status
 )
 SELECT status, deals, quantiles[1] AS median_days, quantiles[2] AS p75_days, quantiles[3] AS p90_days FROM lasted;
@@ -258,8 +258,8 @@ WITH kinds AS (
     SELECT 'completed activities by type', activity_type, count(*), min(due_at), max(due_at)
     FROM staging.stg_activities WHERE is_done GROUP BY activity_type
     UNION ALL
-    SELECT 'stage entries by stage', stage_name, count(*), min(entered_at), max(entered_at)
-    FROM intermediate.int_deal_stage_transitions GROUP BY stage_name
+    SELECT 'stage entries by stage', coalesce(stage_name, 'Unknown stage #' || stage_id), count(*), min(entered_at), max(entered_at)
+    FROM intermediate.int_deal_stage_transitions GROUP BY coalesce(stage_name, 'Unknown stage #' || stage_id)
     UNION ALL
     SELECT 'deals by status', status, count(*), min(created_at), max(created_at) FROM marts.obt_deals GROUP BY status
     UNION ALL
@@ -269,8 +269,8 @@ WITH kinds AS (
     SELECT 'deals by completed activities', activities_completed::VARCHAR, count(*), min(created_at), max(created_at)
     FROM marts.obt_deals GROUP BY activities_completed
     UNION ALL
-    SELECT 'stages outside the funnel', stage_name, count(*), min(entered_at), max(entered_at)
-    FROM intermediate.int_deal_stage_transitions WHERE funnel_step IS NULL GROUP BY stage_name
+    SELECT 'stages outside the funnel', coalesce(stage_name, 'Unknown stage #' || stage_id), count(*), min(entered_at), max(entered_at)
+    FROM intermediate.int_deal_stage_transitions WHERE funnel_step IS NULL GROUP BY coalesce(stage_name, 'Unknown stage #' || stage_id)
     UNION ALL
     SELECT 'unknown activity types', activity_type, count(*), min(due_at), max(due_at)
     FROM staging.stg_activities

@@ -22,6 +22,11 @@ from transforms.funnel import Step
         ("Größe", "größe"),
         ("見積 送付", "見積_送付"),
         ("a\u00a0b\u2013c", "a_b_c"),
+        ("SC\u20112", "sc_2"),
+        ("Renewal\u00b7Expansion", "renewal_expansion"),
+        ("Needs\u2019 Assessment", "needs_assessment"),
+        ("\U0001f680 Qualified Lead \u2713\ufe0f", "qualified_lead"),
+        ("m\u00b2 \u00bd \u2460", "m\u00b2_\u00bd_\u2460"),
     ],
 )
 def test_a_code_is_lower_case_letters_and_digits_joined_by_underscores(applied, given, made):
@@ -32,7 +37,9 @@ def test_a_code_of_nothing_is_null(applied):
     assert applied(text.code, ["", "   ", "---", "_", None]) == [None] * 5
 
 
-@pytest.mark.parametrize("name", ["SC-2", " Größe XL ", "Q&A (new)", "見積 送付", "a\u00a0b"])
+@pytest.mark.parametrize(
+    "name", ["SC-2", " Größe XL ", "Q&A (new)", "見積 送付", "a\u00a0b", "\U0001f680 Lead\u20112"]
+)
 def test_the_funnel_file_is_normalised_as_the_data_is(applied, name):
     assert applied(text.code, [name]) == list(Step("1", "Any", "stage", (name,)).codes)
 

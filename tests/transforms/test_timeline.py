@@ -8,6 +8,7 @@ from transforms.timeline import at_the_time, changes_to_ids, newest_event
 
 CHANGES = {"deal_id": "int64", "changed_at": "timestamp(6)", "changed_field_key": "string"}
 ACTIVITIES = {"is_done": "boolean", "due_at": "timestamp(6)"}
+DEALS = {"created_at": "timestamp(6)", "closed_at": "timestamp(6)"}
 
 
 @pytest.fixture
@@ -104,15 +105,17 @@ def test_changes_to_ids_are_those_of_one_field_that_hold_an_id(engine, draw):
 
 
 @pytest.mark.parametrize(
-    ("changed_at", "due_at", "newest"),
+    ("changed_at", "due_at", "created_at", "closed_at", "newest"),
     [
-        ("2024-01-01", "2024-02-02", datetime(2024, 2, 2)),
-        ("2024-03-03", "2024-02-02", datetime(2024, 3, 3)),
-        ("2024-03-03", "-", datetime(2024, 3, 3)),
+        ("2024-01-01", "2024-02-02", "2024-01-01", "-", datetime(2024, 2, 2)),
+        ("2024-03-03", "2024-02-02", "-", "-", datetime(2024, 3, 3)),
+        ("2024-03-03", "-", "-", "-", datetime(2024, 3, 3)),
+        ("2024-03-03", "-", "2024-03-04", "-", datetime(2024, 3, 4)),
+        ("2024-03-03", "-", "2024-03-04", "2024-03-05", datetime(2024, 3, 5)),
     ],
 )
-def test_the_data_ends_with_the_newest_change_or_done_activity(
-    engine, draw, changed_at, due_at, newest
+def test_the_data_ends_with_the_newest_change_done_activity_creation_or_closing(
+    engine, draw, changed_at, due_at, created_at, closed_at, newest
 ):
     changes = draw(f"deal_id | changed_at\n7 | {changed_at}\n7 | 2023-01-01", **CHANGES)
     activities = draw(
@@ -124,20 +127,23 @@ def test_the_data_ends_with_the_newest_change_or_done_activity(
         """,
         **ACTIVITIES,
     )
-    assert engine.to_pyarrow(newest_event(changes, activities)).as_py() == newest
+    times = f"created_at | closed_at\n{created_at} | {closed_at}\n2023-01-01 | 2023-01-01"
+    deals = draw(times, **DEALS)
+    assert engine.to_pyarrow(newest_event(changes, activities, deals)).as_py() == newest
 
 
 def test_one_empty_table_leaves_the_end_to_the_other(engine, draw):
     changes = draw("deal_id | changed_at\n7 | 2024-01-01", **CHANGES)
     activities = draw("is_done | due_at\ntrue | 2024-02-02", **ACTIVITIES)
     no_changes, no_activities = draw("", **CHANGES), draw("", **ACTIVITIES)
+    no_deals = draw("", **DEALS)
     ends = [
-        engine.to_pyarrow(newest_event(*tables)).as_py()
+        engine.to_pyarrow(newest_event(*tables, no_deals)).as_py()
         for tables in ((changes, no_activities), (no_changes, activities))
     ]
     assert ends == [datetime(2024, 1, 1), datetime(2024, 2, 2)]
 
 
 def test_without_events_the_data_has_no_end(engine, draw):
-    newest = newest_event(draw("", **CHANGES), draw("", **ACTIVITIES))
+    newest = newest_event(draw("", **CHANGES), draw("", **ACTIVITIES), draw("", **DEALS))
     assert engine.to_pyarrow(newest).as_py() is None

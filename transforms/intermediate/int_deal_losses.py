@@ -5,7 +5,8 @@ from ibis import Table
 
 from transforms.checks import not_null, references, rule, unique
 from transforms.graph import model
-from transforms.timeline import at_the_time, logged_losses
+from transforms.lookups import joined_by
+from transforms.timeline import at_the_time, logged_losses, reopenings
 
 UNKNOWN_REASON = "Unknown reason"
 
@@ -45,8 +46,8 @@ def int_deal_losses(
 ) -> Table:
     """One row per loss of a deal; a deal that was reopened can be lost again.
 
-    A loss is a change that sets lost_reason; for a deal without one in the log, it is the deals
-    table saying that the deal is lost, and when.
+    A loss is a change that sets lost_reason. Of a deal without one in the log, or reopened after
+    the last one, it is the deals table saying that the deal is lost, and when.
 
     Columns:
         deal_id: the deal
@@ -56,8 +57,11 @@ def int_deal_losses(
         stage_id: the stage it was in: the latest one entered at or before the loss
     """
     from_log = logged_losses(stg_deal_changes)
-    silent = stg_deals.filter(stg_deals.status == "lost", stg_deals.closed_at.notnull())
-    from_deals = silent.anti_join(from_log, "deal_id").select(
+    last = from_log.group_by("deal_id").agg(last_lost_at=from_log["at"].max())
+    lost = stg_deals.filter(stg_deals.status == "lost", stg_deals.closed_at.notnull())
+    lost = joined_by("deal_id", lost, last, reopenings(last, stg_deal_stage_changes))
+    is_another = lost.last_lost_at.isnull() | (lost.reopened_at <= lost.closed_at)
+    from_deals = lost.filter(is_another).select(
         "deal_id", at="closed_at", lost_reason_id=ibis.null("int64")
     )
     stages = stg_deal_stage_changes.select(

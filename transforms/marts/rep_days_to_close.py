@@ -11,10 +11,10 @@ from transforms.graph import model
 from transforms.times import days_between
 
 
-def is_measured(obt_deals: Table) -> BooleanValue:
+def is_measured(obt_deals: Table, as_of: datetime) -> BooleanValue:
     """Whether it is known how long a deal took, or takes so far."""
-    is_over = (obt_deals.status != "open") & obt_deals.closed_at.isnull()
-    return obt_deals.created_at.notnull() & ~is_over
+    was_there = obt_deals.created_at <= ibis.literal(as_of, "timestamp(6)")
+    return ibis.ifelse(obt_deals.status == "open", was_there, obt_deals.days_to_close.notnull())
 
 
 @model(
@@ -31,7 +31,7 @@ def is_measured(obt_deals: Table) -> BooleanValue:
         total_agrees(
             "deals",
             lambda statuses: statuses.deals.sum(),
-            lambda obt_deals: is_measured(obt_deals).sum(),
+            lambda obt_deals, *, as_of: is_measured(obt_deals, as_of).sum(),
         ),
     ],
 )
@@ -40,14 +40,15 @@ def rep_days_to_close(obt_deals: Table, *, as_of: datetime) -> Table:
 
     Columns:
         status: won, lost or open
-        deals: deals with that status of which it is known when they were created, and closed
+        deals: deals with that status of which it is known when they were created, and closed; of
+            open ones, those created up to as_of
         median_days: median days from creation to closing; of open deals, to as_of
         p75_days: three in four took less (interpolated)
         p90_days: nine in ten took less (interpolated)
     """
     so_far = days_between(obt_deals.created_at, ibis.literal(as_of, "timestamp(6)"))
     days = ibis.ifelse(obt_deals.status == "open", so_far, obt_deals.days_to_close)
-    deals = obt_deals.select("status", days=days).filter(days.notnull())
+    deals = obt_deals.filter(is_measured(obt_deals, as_of)).select("status", days=days)
     return deals.group_by("status").agg(
         deals=deals.count(),
         median_days=deals.days.quantile(0.5),

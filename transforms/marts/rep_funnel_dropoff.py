@@ -49,7 +49,8 @@ def rep_funnel_dropoff(
         funnel_step: number of the step, as text
         kpi_name: its name
         total_volume: sum of deals_count over all months
-        retention_rate_pct: total_volume over the previous row's, the plain LAG; see conversions
+        retention_rate_pct: total_volume over the previous row's, the plain LAG; null for Lost, and
+            read the conversions instead
         deals_entered: distinct deals that entered this very step
         deals_reached: distinct deals that entered this main step or a later one; deals_entered for
             calls and Lost

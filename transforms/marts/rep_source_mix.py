@@ -8,6 +8,7 @@ from transforms.checks import not_null, unique
 from transforms.graph import model
 
 OUTSIDE, UNKNOWN = "stages outside the funnel", "unknown activity types"
+UNKNOWN_STAGE = "Unknown stage #"  # and the id
 
 
 @model(
@@ -33,7 +34,7 @@ def rep_source_mix(
         category: changes by field, activities by type, completed activities by type, stage entries
             by stage, deals by status, deals by stages entered, deals by completed activities,
             stages outside the funnel (entries), or unknown activity types (activities)
-        value: the value, as text; null where there is none
+        value: the value, as text, or "Unknown stage #" and its id; null where there is none
         rows_count: rows with that value
         first_at: the earliest of their changes, due dates, entries or creations, UTC
         last_at: the latest
@@ -41,6 +42,8 @@ def rep_source_mix(
     activities, deals = stg_activities, obt_deals
     done = activities.filter(activities.is_done)
     entries = int_deal_stage_transitions
+    unknown_stage = ibis.literal(UNKNOWN_STAGE) + entries.stage_id.cast("string")
+    entries = entries.mutate(stage=entries.stage_name.fill_null(unknown_stage))
     outside = entries.filter(entries.funnel_step.isnull())
     unknown = activities.anti_join(stg_activity_types, "activity_type")
     return ibis.union(
@@ -52,7 +55,7 @@ def rep_source_mix(
         ),
         _counted(activities, "activities by type", activities.activity_type, activities.due_at),
         _counted(done, "completed activities by type", done.activity_type, done.due_at),
-        _counted(entries, "stage entries by stage", entries.stage_name, entries.entered_at),
+        _counted(entries, "stage entries by stage", entries.stage, entries.entered_at),
         _counted(deals, "deals by status", deals.status, deals.created_at),
         _counted(
             deals,
@@ -66,7 +69,7 @@ def rep_source_mix(
             deals.activities_completed.cast("string"),
             deals.created_at,
         ),
-        _counted(outside, OUTSIDE, outside.stage_name, outside.entered_at),
+        _counted(outside, OUTSIDE, outside.stage, outside.entered_at),
         _counted(unknown, UNKNOWN, unknown.activity_type, unknown.due_at),
     )
 

@@ -32,7 +32,8 @@ def stg_deal_owner_changes(stg_deal_changes: Table) -> Table:
     """One row per change of the owner of a deal.
 
     Of two changes at the same time, the one to the greater user_id counts as the later; the other
-    lasts no time. A change to nobody ends the time of the owner, and is not here itself.
+    lasts no time. A change to nobody ends the time of the owner, and is not here itself; of several
+    at the same time it is the last.
 
     Columns:
         deal_id: the deal

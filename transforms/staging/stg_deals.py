@@ -7,7 +7,7 @@ from transforms import text
 from transforms.checks import accepted_values, not_null, references, rule
 from transforms.graph import model
 from transforms.lookups import first_row, joined_by, latest_row
-from transforms.timeline import logged_losses
+from transforms.timeline import logged_losses, reopenings
 
 STATUSES = ("won", "lost", "open")
 
@@ -65,10 +65,12 @@ def stg_deals(
         user_id: current owner: that of the deals table, else of the latest user_id change; null for
             nobody, or one who is forgotten
         stage_id: current stage: that of the deals table, else of the latest stage_id change
-        status: won, lost or open; the deals table's own, else derived (README, definitions)
+        status: won, lost or open; the deals table's own, else lost if the last loss is later than
+            the last stage entry, else won if it ever entered a step marked `won` in funnel.toml,
+            else open
         closed_at: if lost, `lost_time` of the deals table, else the last loss; if won, `won_time`,
             else the first entry into a won step, UTC; null while open, or where it is not known
-        lost_reason_id: reason of the last loss, for lost deals
+        lost_reason_id: reason of the last loss, for lost deals; null if the log does not have it
         value: amount in `currency`, from the deals table; null without one
         currency: ISO code, from the deals table
     """
@@ -79,10 +81,12 @@ def stg_deals(
     )
     owners, stages = stg_deal_owner_changes, stg_deal_stage_changes
     entered_won = stages.semi_join(won_stages(stg_stages, stg_funnel_steps), "stage_id")
+    last_losses = _last_losses(stg_deal_changes)
     logged = joined_by(
         "deal_id",
         added,
-        _last_losses(stg_deal_changes),
+        last_losses,
+        reopenings(last_losses, stages),
         entered_won.group_by("deal_id").agg(first_won_at=entered_won.entered_at.min()),
         owners.filter(owners.owned_until.isnull()).select("deal_id", last_user_id="user_id"),
         stages.filter(stages.next_entered_at.isnull()).select(
@@ -102,6 +106,11 @@ def stg_deals(
         status=ibis.coalesce(given.status, logged.derived_status, "open")
     )
     is_lost = both.status == "lost"
+    closed_at = ibis.cases(
+        (is_lost, ibis.coalesce(both.lost_time, both.last_lost_at)),
+        (both.status == "won", ibis.coalesce(both.won_time, both.first_won_at)),
+    )
+    was_lost_again = (both.reopened_at <= closed_at).fill_null(False)
     return both.select(
         deal_id=ibis.coalesce(both.deal_id, both.deal_id_right),
         created_at=ibis.coalesce(both.add_time, both.added_at),
@@ -113,11 +122,8 @@ def stg_deals(
         ),
         stage_id=ibis.coalesce(both.stage_id, both.last_stage_id),
         status=both.status,
-        closed_at=ibis.cases(
-            (is_lost, ibis.coalesce(both.lost_time, both.last_lost_at)),
-            (both.status == "won", ibis.coalesce(both.won_time, both.first_won_at)),
-        ),
-        lost_reason_id=ibis.ifelse(is_lost, both.last_lost_reason_id, None),
+        closed_at=closed_at,
+        lost_reason_id=ibis.ifelse(is_lost & ~was_lost_again, both.last_lost_reason_id, None),
         value=both.value,
         currency=both.currency,
     )

@@ -12,7 +12,7 @@ from transforms.lookups import first_row, latest_row
     schema={"field_key": "string", "option_id": "int64", "option_label": "string"},
     checks=[
         unique("field_key", "option_id"),
-        not_null("field_key"),
+        not_null("field_key", severity="warn"),
         not_null("option_id", severity="warn"),
         not_null("option_label", severity="warn"),
     ],
@@ -21,7 +21,7 @@ def stg_field_options(raw_fields: Table) -> Table:
     """One row per field key and option id.
 
     Columns:
-        field_key: normalised key of the field
+        field_key: normalised key of the field; null for one without a letter or digit
         option_id: the id that the change log holds; null for options without a usable one
         option_label: what people see, as in the export's JSON list of {id, label}
     """

@@ -399,6 +399,23 @@ def test_of_users_who_are_forgotten_nothing_is_read(warehouse, export):
     assert all(table.rows_loaded == table.rows_read for table in landed.values())
 
 
+def test_rows_that_differ_in_which_forgotten_user_they_name_are_still_two(warehouse, export):
+    files = find_export(
+        export(
+            users="id,name,email,modified\n5,Ada,a@b.c,\n6,Bo,b@b.c,\n6,Bo,b@b.c,\n7,Cy,c@b.c,\n",
+            activity=ACTIVITY + "1,meeting,5,7,True,\n1,meeting,6,7,True,\n1,meeting,5,7,True,\n",
+            deal_changes="deal_id,change_time,changed_field_key,new_value\n"
+            "7,2024-01-01,user_id,5\n7,2024-01-01,user_id,6\n7,2024-01-01,user_id,6\n",
+        )
+    )
+    counts = {"users": (3, 1), "activity": (2, 1), "deal_changes": (2, 1)}
+    for name, (loaded, collapsed) in counts.items():
+        landed = warehouse.land(files[name], "UTC", forgotten=[5, 6])
+        assert (landed.rows_loaded, landed.duplicates_collapsed) == (loaded, collapsed)
+        assert landed.raw.count().to_pyarrow().as_py() == loaded
+        assert landed.rows_outdone == 0
+
+
 # Rejected rows
 
 

@@ -8,8 +8,11 @@ WITH events AS (
     UNION ALL
     SELECT deal_id, closed_at, NULL
     FROM staging.stg_deals
+    LEFT JOIN (SELECT deal_id, max(lost_at) AS last_logged_at FROM staging.losses GROUP BY deal_id) logged USING (deal_id)
     WHERE status = 'lost' AND closed_at IS NOT NULL
-      AND NOT EXISTS (SELECT FROM staging.losses WHERE losses.deal_id = stg_deals.deal_id)
+      AND (last_logged_at IS NULL OR EXISTS (
+          SELECT FROM staging.stage_spans
+          WHERE stage_spans.deal_id = stg_deals.deal_id AND from_at > last_logged_at AND from_at <= closed_at))
 )
 SELECT events.deal_id, lost_at, lost_reason_id, coalesce(option_label, 'Unknown reason') AS lost_reason_label, stage_id
 FROM events

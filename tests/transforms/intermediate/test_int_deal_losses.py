@@ -170,6 +170,39 @@ def test_the_deals_table_adds_no_loss_to_those_of_the_log(run):
     ) == [(7, datetime(2024, 1, 1, 9))]
 
 
+REOPENED = """
+    deal_id | changed_at       | changed_field_key | new_value
+    7       | 2024-01-01 09:00 | stage_id          | 5
+    7       | 2024-01-02 09:00 | lost_reason       | 1
+    7       | 2024-01-03 09:00 | lost_reason       | -
+    7       | 2024-01-04 09:00 | stage_id          | 6
+"""
+
+
+def test_a_reopened_deal_that_the_deals_table_calls_lost_is_lost_again(run):
+    assert losses(
+        run,
+        "lost_at, lost_reason_id, stage_id",
+        stg_deals="""
+            deal_id | status | closed_at
+            7       | lost   | 2024-02-01 09:00
+        """,
+        stg_deal_changes=REOPENED,
+    ) == [(datetime(2024, 1, 2, 9), 1, 5), (datetime(2024, 2, 1, 9), None, 6)]
+
+
+def test_a_reopened_deal_that_the_deals_table_calls_lost_before_that_is_not(run):
+    assert losses(
+        run,
+        "lost_at",
+        stg_deals="""
+            deal_id | status | closed_at
+            7       | lost   | 2024-01-03 09:00
+        """,
+        stg_deal_changes=REOPENED,
+    ) == [(datetime(2024, 1, 2, 9),)]
+
+
 def test_a_deal_that_is_won_or_open_or_lost_nobody_knows_when_is_no_loss(run):
     assert (
         losses(

@@ -34,6 +34,20 @@ def test_open_deals_are_measured_up_to_as_of(run):
     ) == [("open", 1, 10.0), ("won", 1, 3.0)]
 
 
+def test_deals_that_were_not_there_yet_are_left_out(run):
+    assert run(
+        "rep_days_to_close",
+        "status, deals, median_days",
+        as_of=datetime(2024, 1, 11),
+        obt_deals="""
+            deal_id | status | created_at | days_to_close
+            1       | open   | 2024-01-01 | -
+            2       | open   | 2024-01-11 | -
+            3       | open   | 2024-01-12 | -
+        """,
+    ) == [("open", 2, 5.0)]
+
+
 def test_deals_of_which_it_is_not_known_when_they_were_closed_are_left_out_too(run):
     assert run(
         "rep_days_to_close",

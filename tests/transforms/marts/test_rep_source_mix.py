@@ -50,17 +50,17 @@ def test_stages_outside_the_funnel_are_shown(run):
         "rep_source_mix",
         "category, value, rows_count",
         int_deal_stage_transitions="""
-            deal_id | stage_name | funnel_step
-            1       | Leads      | 1
-            1       | Limbo      | -
-            2       | Limbo      | -
-            2       | -          | -
+            deal_id | stage_id | stage_name | funnel_step
+            1       | 1        | Leads      | 1
+            1       | 2        | Limbo      | -
+            2       | 2        | Limbo      | -
+            2       | 42       | -          | -
         """,
         obt_deals="",
     )
     assert [row[1:] for row in rows if row[0] == "stages outside the funnel"] == [
         ("Limbo", 2),
-        (None, 1),
+        ("Unknown stage #42", 1),
     ]
 
 

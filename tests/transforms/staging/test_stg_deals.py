@@ -106,6 +106,31 @@ def test_an_emptied_lost_reason_is_no_loss(run):
     ) == [("open", None)]
 
 
+def test_the_reason_of_an_earlier_loss_is_not_that_of_one_which_only_the_deals_table_has(run):
+    assert deals(
+        run,
+        "deal_id, closed_at, lost_reason_id",
+        stg_deal_changes="""
+            deal_id | changed_at       | changed_field_key | new_value
+            1       | 2024-01-02 00:00 | lost_reason       | 4
+            1       | 2024-01-03 00:00 | stage_id          | 1
+            2       | 2024-01-02 00:00 | lost_reason       | 4
+            2       | 2024-01-03 00:00 | stage_id          | 1
+            3       | 2024-01-02 00:00 | lost_reason       | 4
+        """,
+        raw_deals="""
+            deal_id | source_row | status | lost_time
+            1       | 1          | lost   | 2024-02-01
+            2       | 2          | lost   | 2024-01-02
+            3       | 3          | lost   | 2024-02-01
+        """,
+    ) == [
+        (1, datetime(2024, 2, 1), None),
+        (2, datetime(2024, 1, 2), 4),
+        (3, datetime(2024, 2, 1), 4),
+    ]
+
+
 def test_a_reason_that_is_not_a_number_is_a_loss_without_reason_id(run):
     assert deals(
         run,
