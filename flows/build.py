@@ -9,7 +9,7 @@ from typing import Any
 import ibis
 from ibis import Table
 
-from flows.warehouse import Warehouse
+from flows.warehouse import QUALITY, Warehouse
 from flows.warehouse.rows import read_one, read_scalar
 from transforms.graph import Model
 
@@ -53,7 +53,7 @@ def build(
 
     `is_kept`: later runs replace rows of it, as the model says.
     """
-    if model.schema != "quality":
+    if model.schema != QUALITY:
         columns = (model.refresh_by,) if is_kept and model.refresh_by else ()
         parts = _parts(warehouse, model, tables)
         rows, *more = (model.expression(part, settings) for part in parts)

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from flows.record import RECORDS, RUN_ID
 from flows.run import Run
-from flows.warehouse import KEPT_SCHEMA, SNAPSHOTS, Warehouse
+from flows.warehouse import QUALITY, SNAPSHOTS, Warehouse
 from flows.warehouse.rows import read
 from transforms.checks import Check
 from transforms.graph import Model
@@ -44,7 +44,7 @@ def made_before(warehouse: Warehouse) -> set[tuple[str, str]]:
         return set()
     rows = read(dictionary.select("schema_name", "table_name").distinct()).to_pylist()
     found = {(row["schema_name"], row["table_name"]) for row in rows}
-    return {(schema, name) for schema, name in found if schema not in (KEPT_SCHEMA, SNAPSHOTS)}
+    return {(schema, name) for schema, name in found if schema not in (QUALITY, SNAPSHOTS)}
 
 
 def document(run: Run, status: str) -> dict[str, pa.Table]:
@@ -64,7 +64,7 @@ def document(run: Run, status: str) -> dict[str, pa.Table]:
         for schema, name in sorted(run.made_before - {(made.schema, made.name) for made in tables}):
             run.warehouse.give_up(schema, name)
     else:  # of the others, readers have those of before
-        tables = [table for table in tables if table.schema == KEPT_SCHEMA]
+        tables = [table for table in tables if table.schema == QUALITY]
     dictionary: list[dict[str, object]] = [
         {
             "schema_name": table.schema,
@@ -89,7 +89,7 @@ def document(run: Run, status: str) -> dict[str, pa.Table]:
             rows += _of_before(run, name, {table.name for table in tables})
         told = run.warehouse.table_of(rows, RECORDS[name].types)
         found[name] = read(told)
-        run.warehouse.build("quality", name, told)
+        run.warehouse.build(QUALITY, name, told)
     for table in tables:
         said = {column: text for column, (_, text) in table.columns.items()}
         run.warehouse.comment(table.schema, table.name, table.grain, said)
@@ -107,7 +107,7 @@ def _of_model(model: Model, settings: Mapping[str, Any]) -> DocumentedTable:
     columns = {
         column: (dtype, model.describe(column)) for column, dtype in model.columns(settings).items()
     }
-    if model.schema == "quality":
+    if model.schema == QUALITY:
         columns = {"run_id": RUN_ID} | columns
     return DocumentedTable(
         model.schema,
@@ -122,4 +122,4 @@ def _of_model(model: Model, settings: Mapping[str, Any]) -> DocumentedTable:
 
 
 def _of_record(name: str) -> DocumentedTable:
-    return DocumentedTable("quality", name, RECORDS[name].grain, RECORDS[name].columns)
+    return DocumentedTable(QUALITY, name, RECORDS[name].grain, RECORDS[name].columns)

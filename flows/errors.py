@@ -40,6 +40,13 @@ class WarehouseBusyError(SalesFunnelError):
     exit_code = 75
 
 
+def of_held(what: object, holder: str) -> WarehouseBusyError:
+    """What it means that somebody else holds a warehouse."""
+    return WarehouseBusyError(
+        f"{what}: another run holds the warehouse ({holder}); try again later"
+    )
+
+
 def of_file(what: object, error: OSError, doing: str = "cannot be used") -> SalesFunnelError:
     """What a file error means."""
     if error.errno in FULL:

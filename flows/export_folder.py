@@ -5,11 +5,11 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from filecmp import cmp
-from hashlib import sha256
 from pathlib import Path
 
 from flows.errors import RunFailedError
 from flows.folders import check_can_write
+from flows.warehouse.address import mark
 
 FAULT = "cannot export to it"
 ROWS = "rows.parquet"  # of a month
@@ -31,7 +31,7 @@ def place_for_files(folder: Path, warehouse: str) -> Iterator[Path]:
 
     The warehouse is held, so the place is this run's own; what a killed run left there is removed.
     """
-    place = folder / f".sales_funnel.{sha256(warehouse.encode()).hexdigest()[:12]}"
+    place = folder / f".sales_funnel.{mark(warehouse)}"
     is_new = not folder.exists()
     shutil.rmtree(place, ignore_errors=True)
     try:

@@ -22,10 +22,11 @@ from flows.ledger import known
 from flows.making import begin
 from flows.masking_key import fresh_key, masking_key, sweep_fresh_key
 from flows.monitoring import failed, run_name, show_outcome, show_plan
+from flows.page_file import beside, put_in_place
 from flows.people import forgotten_users
 from flows.places import check_places
 from flows.plan import plan
-from flows.report import beside, is_shown, put_in_place, report_table
+from flows.report import is_shown, report_table
 from flows.report_process import ReportProcess, report_process
 from flows.run import Run
 from flows.secret_blocks import with_secrets
@@ -72,8 +73,9 @@ def sales_funnel(
         export: folder to write the tables of the report to, as CSV and Parquet, and the events, as
             Parquet by month; by default none.
         as_of: the moment up to which open stays are measured; by default the newest event.
-        incremental: the export is what is new or changed, and joins what is there.
-        full_refresh: the export is all there is; the rows of incremental runs before are given up.
+        incremental: the export holds only new or changed rows, to be merged into the warehouse.
+        full_refresh: the export is complete; the rows kept by earlier incremental runs are
+            discarded.
         dry_run: look at the source, say what would be done, and write nothing.
         rotate_key: give everybody other pseudonyms, with a new key.
 
@@ -115,7 +117,7 @@ def _refuse_passwords(**urls: str) -> None:
 def _refresh(settings: Settings, rotate_key: bool, full_refresh: bool) -> Any:
     """Read the source into the warehouse; gives the last state of the run."""
     check_places(settings, full_refresh=full_refresh)
-    is_partial = settings.incremental and not full_refresh
+    is_partial = settings.is_partial(full_refresh=full_refresh)
     then: list[Callable[[], None]] = []  # once the warehouse is published
     with told_in_short("sales-funnel"), ExitStack() as stack:
         target = held_warehouse(stack, settings)

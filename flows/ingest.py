@@ -1,20 +1,48 @@
-"""A file of the export into its raw table: typed, masked, every row accounted for."""
+"""A table of the export into its raw table: typed, masked, every row accounted for."""
 
 from collections.abc import Collection
+from pathlib import Path
 
 from flows.errors import InputError
+from flows.making import take_in
+from flows.run import Run
 from flows.warehouse import Warehouse
 from flows.warehouse.folder import ExportFile
 from flows.warehouse.landing import Landed
+from transforms.sources import Source
 
 SHOWN = 3
 
 
-def ingest(
+def ingest(run: Run, source: Source, folder: Path) -> Landed | None:
+    """Land a table of the export, and make its raw table; None if the export does not have it.
+
+    Args:
+        run: whose table it is.
+        source: the table.
+        folder: for what has to be put on disk to be read.
+
+    Raises:
+        InputError: it is missing, or too many of its rows had to be rejected.
+    """
+    landed = None
+    if source.name in run.export:
+        settings = run.settings
+        file = run.files[source.name] = run.export[source.name].on_disk(folder)
+        zone, limit = settings.source_timezone, settings.max_rejected_pct
+        landed = land_within(limit, run.warehouse, file, zone, run.given["forgotten"])
+        run.landed[source.name] = landed
+    elif not (source.optional or run.refresh.adds):
+        raise InputError(f"{source.name}: is missing; the first run needs a whole export")
+    run.tables[source.raw_name] = take_in(run, source, landed)
+    return landed
+
+
+def land_within(
+    max_rejected_pct: float,
     warehouse: Warehouse,
     file: ExportFile,
     zone: str,
-    max_rejected_pct: float,
     forgotten: Collection[int] = (),
 ) -> Landed:
     """Land the file; of the users whose ids are `forgotten`, nothing gets in.

@@ -7,10 +7,11 @@ for when nothing else can be imported: keep it to the standard library.
 import platform
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+
+from flows import ROOT
 
 NEWER_PYTHON = "make clean run PYTHON=python3.12"
-PROJECT = Path(__file__).parent.parent / "pyproject.toml"
+PROJECT = ROOT / "pyproject.toml"
 
 
 def misfits() -> Iterator[tuple[str, str]]:

@@ -4,21 +4,22 @@ import pickle
 import subprocess
 import sys
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from ibis import Table
 from ibis.backends.sql import SQLBackend
 from pydantic import TypeAdapter, ValidationError
 
+from flows import ROOT
 from flows.errors import InputError, RunFailedError
 from flows.folders import check_no_folder
-from flows.report import beside, put_in_place, write
+from flows.page_file import beside, put_in_place, write
+from flows.record import newest_published
 from flows.run import read_funnel
 from flows.setting_forms import Moment
 from flows.settings import Settings
 from flows.warehouse.address import shown
-from flows.warehouse.looking import looking_at_one_run
+from flows.warehouse.read_only import looking_at_one_run
 from flows.warehouse.rows import read, read_scalar
 from transforms.known_at import REASONS, known_at, monthly_then_and_now, restatements
 from transforms.staging.stg_funnel_steps import stg_funnel_steps
@@ -82,12 +83,10 @@ def look_back(settings: Settings, moment: datetime) -> dict[str, Any]:
 def _runs(backend: SQLBackend, moment: datetime, name: str) -> tuple[dict[str, Any], ...]:
     """The run that readers saw at the moment, and the one that they see now."""
     runs = backend.table("runs", database="quality")
-    published = runs.filter(runs.status == "published")
     columns = ("run_id", "started_at", "finished_at", "as_of")
-    newest = published.order_by(published.finished_at.desc()).limit(1).select(columns)
+    published = newest_published(runs).select(columns)
     by_then = published.filter(published.finished_at <= moment)
-    newest_then = by_then.order_by(by_then.finished_at.desc()).limit(1).select(columns)
-    [now], then = read(newest).to_pylist(), read(newest_then).to_pylist()
+    [now], then = read(published.limit(1)).to_pylist(), read(by_then.limit(1)).to_pylist()
     if not then:
         first = read_scalar(published.finished_at.min())
         raise InputError(
@@ -110,7 +109,7 @@ def _drawn(found: dict[str, Any]) -> bytes:
     """The page, which a process of reports draws."""
     drawing = subprocess.run(
         [sys.executable, "-m", "reports.known_at"],
-        cwd=Path(__file__).parent.parent,
+        cwd=ROOT,
         input=pickle.dumps(found),
         capture_output=True,
         check=False,

@@ -22,11 +22,11 @@ try:
 
     from flows import signals
     from flows.errors import InterruptedRunError, SalesFunnelError
-    from flows.looking import show_config, show_findings, show_known_at
     from flows.people import LARGEST_ID
+    from flows.printable import printable_lines
+    from flows.show import show_config, show_findings, show_known_at
     from flows.start import start, stopped
     from flows.unforeseen import told_in_short
-    from flows.warehouse.folder import printable
 except ImportError as error:
     from flows.installed import misfits
 
@@ -46,8 +46,8 @@ Example:
 Turn a Pipedrive export into marts and an HTML report.
 
 \b
-  rotate-key           the same, under pseudonyms of a new masking key
-  forget --user-id N   the same, now and in all later runs without a trace of user N
+  rotate-key           run, and replace all pseudonyms, by a new masking key
+  forget --user-id N   run, and remove user N from this and every later run
   config               print the settings of a run, and where each comes from
   doctor               look for what would keep a run from succeeding, and say what to do
 
@@ -65,7 +65,7 @@ Exit codes: 0 done (there can be warnings), 1 failed or stopped by a check, 2 us
     "action", metavar=f"[{' | '.join(ACTIONS)}]", required=False, type=click.Choice(ACTIONS)
 )
 @click.option(
-    "--user-id", type=click.IntRange(0, LARGEST_ID), metavar="N", help="Of the user to forget."
+    "--user-id", type=click.IntRange(0, LARGEST_ID), metavar="N", help="Id of the user to forget."
 )
 @click.option(
     "--source",
@@ -90,12 +90,12 @@ Exit codes: 0 done (there can be warnings), 1 failed or stopped by a check, 2 us
     "--incremental",
     is_flag=True,
     default=None,
-    help="The export is what is new or changed: join it to what is there.",
+    help="The export holds only new or changed rows: merge them into the warehouse.",
 )
 @click.option(
     "--full-refresh",
     is_flag=True,
-    help="The export is all there is: give up the rows of incremental runs before.",
+    help="The export is complete: discard the rows kept by earlier incremental runs.",
 )
 @click.option(
     "--dry-run", is_flag=True, help="Look at the source, say what would be done, write nothing."
@@ -172,7 +172,7 @@ def _in_words(outcome: dict[str, Any]) -> str:
 
 def _say(text: str) -> None:
     """Print lines, in which the name of a folder can be anything."""
-    click.echo("\n".join(map(printable, text.split("\n"))), err=True)
+    click.echo(printable_lines(text), err=True)
 
 
 if __name__ == "__main__":

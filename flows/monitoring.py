@@ -23,10 +23,10 @@ from prefect.states import Cancelled, Completed, Failed
 
 from flows.errors import RunFailedError, SalesFunnelError, WarehouseBusyError
 from flows.plan import in_words
+from flows.printable import printable
 from flows.run import Run
 from flows.settings import Settings
 from flows.warehouse.address import shown
-from flows.warehouse.folder import printable
 
 WARNINGS = "warnings"  # tag of a run that was published although something is to be looked at
 QUALITY_GATE = "Quality gate"  # how the message of a run begins that a check stopped

@@ -18,7 +18,7 @@ OTHER_VARIABLES = (
     ),
     OtherVariable("PGPASSFILE", "a file of passwords in place of `~/.pgpass`"),
     OtherVariable(
-        "PGSSLMODE", "how PostgreSQL is spoken to over TLS; so are libpq's other variables heeded"
+        "PGSSLMODE", "how the connection to PostgreSQL uses TLS; libpq's other variables work, too"
     ),
     OtherVariable("TMPDIR", "what is read from a database, and what DuckDB puts aside for it"),
     OtherVariable(
@@ -27,7 +27,10 @@ OTHER_VARIABLES = (
     OtherVariable("PREFECT_API_KEY", "the key of Prefect Cloud", is_secret=True),
     OtherVariable("PREFECT_API_AUTH_STRING", "user and password of the server", is_secret=True),
     OtherVariable("PREFECT_PROFILE", "the profile of Prefect, which can name a server"),
-    OtherVariable("PREFECT_HOME", "where profiles are, and the records of a server of one's own"),
+    OtherVariable(
+        "PREFECT_HOME",
+        "where Prefect keeps its profiles, and the records of a server that a run starts",
+    ),
     OtherVariable(
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL",
         "what Prefect says besides our lines, on a terminal; the command has it say nothing",

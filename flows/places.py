@@ -18,7 +18,7 @@ def check_places(settings: Settings, *, full_refresh: bool) -> None:
     Raises:
         InputError: it cannot.
     """
-    check_export(settings.source, is_partial=settings.incremental and not full_refresh)
+    check_export(settings.source, is_partial=settings.is_partial(full_refresh=full_refresh))
     check_warehouse(settings)
     check_no_folder(settings.report)
     check_no_folder(settings.runs_index)

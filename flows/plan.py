@@ -28,7 +28,7 @@ def plan(settings: Settings, *, full_refresh: bool = False) -> dict[str, Any]:
     read_funnel()
     check_places(settings, full_refresh=full_refresh)
     source, key = settings.source_with_password, secrets.token_bytes(32)  # no value is read
-    is_partial = settings.incremental and not full_refresh
+    is_partial = settings.is_partial(full_refresh=full_refresh)
     with opened_export(source, key, is_partial=is_partial) as export:
         tables = [_of_table(name, export.get(name)) for name in SOURCES]
     return {

@@ -199,5 +199,10 @@ def last_published(warehouse: Warehouse) -> dict[str, Any] | None:
     runs = earlier_runs(warehouse)
     if runs is None:
         return None
-    published = runs.filter(runs.status == "published").order_by(runs.finished_at.desc()).limit(1)
-    return next(iter(read(published.select(*RECORDS["runs"].columns)).to_pylist()), None)
+    newest = newest_published(runs).limit(1)
+    return next(iter(read(newest.select(*RECORDS["runs"].columns)).to_pylist()), None)
+
+
+def newest_published(runs: Table) -> Table:
+    """The runs that were published, the newest first: that is the one that readers see."""
+    return runs.filter(runs.status == "published").order_by(runs.finished_at.desc())

@@ -28,6 +28,7 @@ class Refresh:
 
     `keeps_rows`: what it lands stays for the next run. `adds`: it joins what is there.
     `why_whole`: why every model is made whole; None, if only what is touched is made anew.
+    `as_of_before`: of the run before. `touched`: by column, the values whose rows changed.
     `changes`: of each raw table, the rows that are new or gone. `changed`: tables made whole that
     have other rows than before. `fresh`: of the others, the rows that are new in them.
     """
@@ -102,4 +103,4 @@ def how_to_refresh(
             raise InputError(f"{name}: its rows were kept by another version of this; {anew}")
     is_same = before["code_version"] == code_version()
     why_whole = None if is_same else "the code or the funnel changed"
-    return Refresh(True, True, why_whole, before["as_of"])
+    return Refresh(adds=True, keeps_rows=True, why_whole=why_whole, as_of_before=before["as_of"])

@@ -1,16 +1,10 @@
-"""Marts into the report: what it shows, and where it is put."""
+"""What the report shows of the marts."""
 
-import os
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from hashlib import sha256
-from pathlib import Path
+from collections.abc import Mapping
 
 import pyarrow as pa
 from ibis import Table
 
-from flows.errors import of_file
 from flows.folding import folded, with_owners_folded
 from flows.warehouse.rows import read
 
@@ -49,40 +43,3 @@ def shown_rows(
         order = tables["stg_funnel_steps"].select("step_order", step="funnel_step")
         mart = mart.left_join(order, mart.funnel_step == order.step)
     return mart, [key for key in SORTED_BY if key in mart.columns]
-
-
-@contextmanager
-def beside(file: Path, warehouse: str) -> Iterator[Path]:
-    """A place next to where the report belongs, so that moving it there is one step.
-
-    The warehouse is held, so the place is this run's own; what a killed run left there is written
-    over.
-    """
-    page = file.with_name(f".{file.name}.{sha256(warehouse.encode()).hexdigest()[:12]}")
-    try:
-        yield page
-    finally:
-        with suppress(OSError):  # it was moved
-            page.unlink()
-
-
-def write(page: Path, content: bytes, file: Path) -> None:
-    """Write the page of the report that belongs at `file`."""
-    try:
-        page.parent.mkdir(parents=True, exist_ok=True)
-        with page.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        if file.exists():
-            shutil.copymode(file, page)
-    except OSError as error:
-        raise of_file(file, error, "cannot write the report") from None
-
-
-def put_in_place(page: Path, file: Path) -> None:
-    """Show the new page to readers, in one step."""
-    try:
-        os.replace(page, file)
-    except OSError as error:
-        raise of_file(file, error, "cannot write the report") from None

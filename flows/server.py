@@ -15,6 +15,7 @@ import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
 
+from flows import ROOT
 from flows.errors import RunFailedError
 
 START_TIMEOUT_SECONDS = 120
@@ -50,7 +51,7 @@ class TemporaryServer:
         self.api_url = f"http://127.0.0.1:{port}/api"
         self._process = subprocess.Popen(
             [sys.executable, "-m", "flows.server", port],
-            cwd=Path(__file__).parent.parent,
+            cwd=ROOT,
             env=os.environ | _ENVIRONMENT,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, ByteSize
 
 def _known_zone(name: str) -> str:
     try:
-        if name != "UTC":  # known to everybody, also where there are no data of time zones
+        if name != "UTC":  # known to everybody, also where no time zone data is installed
             ZoneInfo(name)
     except (OSError, ValueError, KeyError):
         raise ValueError("not a time zone; write it like Europe/Berlin") from None

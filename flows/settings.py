@@ -69,11 +69,13 @@ class Settings(BaseSettings):
     )
     incremental: bool = _setting(
         False,
-        "The export is what is new or changed: its rows join those of the runs before. Unless"
-        " given, it is all there is.",
+        "The export holds only new or changed rows, which are merged into the warehouse. Unless"
+        " given, it is complete.",
         "`true`",
     )
-    timezone: TimeZone = _setting("UTC", "Months are cut there.", "`Europe/Berlin`")
+    timezone: TimeZone = _setting(
+        "UTC", "Time zone in which months begin and end.", "`Europe/Berlin`"
+    )
     source_timezone: TimeZone = _setting(
         "UTC", "Time zone of timestamps in the export that have no offset.", "`Europe/Berlin`"
     )
@@ -92,7 +94,7 @@ class Settings(BaseSettings):
         ge=1,
     )
     keep_reports: int = _setting(
-        20, "So many reports of runs are kept.", "a whole number from 0", ge=0
+        20, "How many reports of runs are kept.", "a whole number from 0", ge=0
     )
     memory_limit: Size = _setting(
         None,
@@ -126,13 +128,13 @@ class Settings(BaseSettings):
         None, "The Secret block of Prefect that holds the masking key.", "the name of a block"
     )
     warehouse_password: SecretStr | None = _setting(
-        None, "Of the user in `FUNNEL_WAREHOUSE`, if that is PostgreSQL.", "secret"
+        None, "Password of the user in `FUNNEL_WAREHOUSE`, if that is PostgreSQL.", "secret"
     )
     warehouse_password_block: str | None = _setting(
         None, "The Secret block of Prefect that holds this password.", "the name of a block"
     )
     source_password: SecretStr | None = _setting(
-        None, "Of the user in `FUNNEL_SOURCE`, if that is PostgreSQL.", "secret"
+        None, "Password of the user in `FUNNEL_SOURCE`, if that is PostgreSQL.", "secret"
     )
     source_password_block: str | None = _setting(
         None, "The Secret block of Prefect that holds this password.", "the name of a block"
@@ -199,6 +201,10 @@ class Settings(BaseSettings):
         named = {name: getattr(self, f"{name}_block") for name in SECRETS if name not in unused}
         return {name: block for name, block in named.items() if block}
 
+    def is_partial(self, *, full_refresh: bool) -> bool:
+        """Whether the export may lack tables: it joins what is there."""
+        return self.incremental and not full_refresh
+
     @property
     def runs_index(self) -> Path:
         """The page that lists the runs, in the folder where their reports are kept."""
@@ -206,7 +212,7 @@ class Settings(BaseSettings):
 
     @property
     def limits(self) -> Limits:
-        """Of what DuckDB takes."""
+        """How much memory and disk DuckDB may use."""
         return Limits(self.memory_limit, self.temp_limit)
 
 

@@ -13,14 +13,14 @@ from prefect.states import Completed
 
 from flows import signals
 from flows.dictionary import document
-from flows.errors import InputError, RunFailedError, SalesFunnelError
+from flows.errors import RunFailedError, SalesFunnelError
 from flows.history import score_history
 from flows.ingest import ingest
 from flows.kept_reports import KeptReports, published_runs
 from flows.load_progress import progress_shown
-from flows.making import make, take_in
+from flows.making import make
+from flows.page_file import write
 from flows.record import record
-from flows.report import write
 from flows.report_process import ReportProcess
 from flows.run import Run
 from flows.steps import step
@@ -41,22 +41,14 @@ def ingest_table(name: str, run: Run, folder: Path) -> State[None]:
     """Land a table of the export; an optional one that is not there is empty."""
     with step(name, tag="ingest") as outcome:
         source = RAW_TABLES[name]
-        if source.name not in run.export:
-            if not (source.optional or run.refresh.adds):
-                raise InputError(f"{source.name}: is missing; the first run needs a whole export")
-            run.tables[name] = take_in(run, source, None)
+        with progress_shown(source.name, run.warehouse.progress):
+            landed = ingest(run, source, folder)
+        if landed is None:
             outcome.rows, outcome.status = 0, "not in the export"
             return Completed(message=outcome.in_words)
-        settings = run.settings
-        file = run.files[source.name] = run.export[source.name].on_disk(folder)
-        zone, limit = settings.source_timezone, settings.max_rejected_pct
-        with progress_shown(source.name, run.warehouse.progress):
-            landed = ingest(run.warehouse, file, zone, limit, run.given["forgotten"])
-        run.landed[source.name] = landed
-        run.tables[name] = take_in(run, source, landed)
         outcome.rows, outcome.status = landed.rows_loaded, landed.in_words
-        if file.ignored:
-            outcome.status += f"; columns not read: {', '.join(file.ignored)}"
+        if ignored := run.files[source.name].ignored:
+            outcome.status += f"; columns not read: {', '.join(ignored)}"
         return Completed(message=outcome.in_words)
 
 

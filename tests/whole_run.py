@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from flows.dictionary import document
 from flows.ingest import ingest
-from flows.making import begin, make, take_in
+from flows.making import begin, make
 from flows.record import record
 from flows.run import Run
 from flows.settings import load_settings
@@ -35,7 +35,9 @@ def publish_run(
         source=str(source), timezone=timezone, as_of=as_of, incremental=incremental
     )
     with (
-        opened_export(str(source), KEY, is_partial=incremental and not full_refresh) as export,
+        opened_export(
+            str(source), KEY, is_partial=settings.is_partial(full_refresh=full_refresh)
+        ) as export,
         TemporaryDirectory() as folder,
         warehouse.held(),
         warehouse.run(),
@@ -43,16 +45,8 @@ def publish_run(
         run = Run(run_id, settings, warehouse, export)
         begin(run, KEY, forgotten, full_refresh=full_refresh)
         with warehouse.masking(KEY):
-            for name, table in RAW_TABLES.items():
-                if table.name not in export:
-                    run.tables[name] = take_in(run, table, None)
-                    continue
-                run.files[table.name] = export[table.name].on_disk(Path(folder))
-                landed = ingest(
-                    warehouse, run.files[table.name], settings.source_timezone, 1, forgotten
-                )
-                run.landed[table.name] = landed
-                run.tables[name] = take_in(run, table, landed)
+            for source in RAW_TABLES.values():
+                ingest(run, source, Path(folder))
         for name, model in run.models.items():
             if "as_of" in model.settings:
                 run.fix_as_of()

@@ -1,4 +1,4 @@
-"""Rules about tables. A check turns a table into the rows that break the rule; none is good.
+"""Rules about tables. A check selects the rows that break its rule; it passes if there are none.
 
 Severity `error` stops publication, `warn` is recorded and shown. A check that needs another table
 names it in `needs`, as a model names its inputs.

@@ -42,12 +42,13 @@ class Model:
 
     `declared`: columns and their Ibis types, or a function of run settings that gives them.
     `grain`: the first line of the docstring, "One row per …".
-    `refresh_by`: a column: the rows of one of its values are made of rows of that value alone, of
-    raw tables and of models that are refreshed by a column too (other tables are read whole); none:
-    it is made whole. `moves`: its rows that are others when `as_of` is.
+    `refresh_by`: the column by which an incremental run replaces rows. Rows with one value of it
+    depend only on rows with that value in models refreshed by a column and in raw tables; other
+    tables are read whole. None: it is made whole in every run.
+    `moves`: its rows that change when only `as_of` does.
     `by_month`: a column of time, by whose month the rows are filed where files are written.
-    `in_parts_of`: a table that it reads: where that has more rows than an engine takes at once, the
-    rows of some values of `refresh_by` are made after those of others. For what takes much memory.
+    `in_parts_of`: an input; if that has more rows than an engine takes at once
+    (`Warehouse.rows_at_once`), the table is made range by range of `refresh_by`.
     """
 
     name: str
@@ -144,20 +145,19 @@ def model(
     """
 
     def register(function: Function) -> Function:
-        name, layer = function.__name__, function.__module__.split(".")[-2]
+        name = function.__name__
         identity = (unique(*key), *(not_null(column) for column in key)) if key else ()
-        rules = (*identity, *checks)
         made = Model(
-            name,
-            layer,
-            function,
-            tuple(key),
-            schema,
-            rules,
-            refresh_by,
-            moves,
-            by_month,
-            in_parts_of,
+            name=name,
+            layer=function.__module__.split(".")[-2],
+            function=function,
+            key=tuple(key),
+            declared=schema,
+            checks=(*identity, *checks),
+            refresh_by=refresh_by,
+            moves=moves,
+            by_month=by_month,
+            in_parts_of=in_parts_of,
         )
         if not made.grain.startswith("One row"):
             raise GraphError(f'{name}: the docstring begins with its grain, "One row per …"')

@@ -40,7 +40,7 @@ RAW_COLUMNS: dict[Kind, dict[str, str]] = {
 }
 
 
-ID_KINDS = ("integer", "person_id", "user_id", "owner_id")
+ID_KINDS: tuple[Kind, ...] = ("integer", "person_id", "user_id", "owner_id")
 # Of these kinds, the value itself must not leave where it is first read.
 PERSONAL_KINDS = ("name", "email", "log_value")
 

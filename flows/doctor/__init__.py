@@ -20,6 +20,7 @@ from flows.doctor.prefect_api import NONE_IS_NAMED, api_url, server
 from flows.doctor.pseudonyms import masking_key, people
 from flows.doctor.rules import funnel, time_zones, versions
 from flows.errors import InputError, SalesFunnelError
+from flows.printable import printable
 from flows.secret_blocks import secret_of
 from flows.settings import (
     PREFIX,
@@ -30,7 +31,6 @@ from flows.settings import (
 )
 from flows.unforeseen import told_in_short
 from flows.warehouse import open_warehouse
-from flows.warehouse.folder import printable
 
 PATIENCE_SECONDS = 10.0
 FOR_TESTS = f"{PREFIX}TEST_"
@@ -41,7 +41,7 @@ _SOURCE = ("source", "source_password", "source_password_block")
 CHECKS = (
     Check("versions", versions, "make run"),
     Check("time zones", time_zones, "python -m pip install tzdata"),
-    Check("funnel", funnel, "mend transforms/funnel.toml"),
+    Check("funnel", funnel, "correct transforms/funnel.toml"),
     Check("source", source, "see --source / FUNNEL_SOURCE, and README, Your own export", _SOURCE),
     Check("warehouse", warehouse, "see --warehouse / FUNNEL_WAREHOUSE", _WAREHOUSE),
     Check("masking key", masking_key, "see docs/settings.md, Secrets", _KEY),

@@ -1,4 +1,4 @@
-"""What a run relies on beside its settings: versions, the funnel, and the data of time zones."""
+"""What a run relies on beside its settings: versions, the funnel, and time zone data."""
 
 import platform
 from collections.abc import Iterator
@@ -26,12 +26,10 @@ def funnel(_: Settings) -> Iterator[Told]:
 
 
 def time_zones(_: Settings) -> Iterator[Told]:
-    """There are data of time zones; a zone that is not known is told with the settings."""
+    """Time zone data is installed; a zone that is not known is told with the settings."""
     try:
         ZoneInfo("Europe/Berlin")
     except ZoneInfoNotFoundError:
-        yield warning(
-            "there are no data of time zones, so UTC is the only one", "pip install tzdata"
-        )
+        yield warning("no time zone data is installed, so only UTC is known", "pip install tzdata")
     else:
-        yield ok("the data of time zones are there")
+        yield ok("time zone data is installed")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SCHEMAS = ("staging", "intermediate", "marts", "snapshots", "quality")
 SNAPSHOTS = "snapshots"  # its tables are made of what they were before
-KEPT_SCHEMA = "quality"  # its tables keep the rows of earlier runs
+QUALITY = "quality"  # its tables keep the rows of earlier runs
 LANDED = "landed"  # of an incremental run: the raw tables, for the next one; else it is not there
 
 Entry = Mapping[str, str | None]  # about a run: its run_id and others
@@ -121,7 +121,7 @@ class Warehouse(Protocol):
         works on it in the meantime, beside the run.
         """
 
-    def kept(self, name: str, schema: str = KEPT_SCHEMA) -> Table | None:
+    def kept(self, name: str, schema: str = QUALITY) -> Table | None:
         """The rows of a table as readers see it; None if there is no such table."""
 
     def give_up(self, schema: str, *names: str) -> None:

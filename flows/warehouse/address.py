@@ -1,6 +1,7 @@
 """URLs of databases; no password in them is ever shown."""
 
 import re
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, unquote
@@ -46,6 +47,11 @@ def spark_places(url: str) -> tuple[str, Path] | None:
 def has_password(url: str) -> bool:
     """Whether the URL holds a secret."""
     return shown(url) != url
+
+
+def mark(url: str) -> str:
+    """Some characters for the name of a file of this database's own."""
+    return sha256(url.encode()).hexdigest()[:12]
 
 
 def shown(url: str) -> str:

@@ -21,7 +21,7 @@ from ibis.backends.duckdb import Backend
 
 from flows.errors import RunFailedError
 from flows.folders import check_can_write
-from flows.warehouse import KEPT_SCHEMA, LANDED, SCHEMAS, Entry, reader
+from flows.warehouse import LANDED, QUALITY, SCHEMAS, Entry, reader
 from flows.warehouse.faults import told_in_short
 from flows.warehouse.file import Lock, check_file, check_free, fold_in_log, held, replace, state
 from flows.warehouse.folder import ExportFile
@@ -29,9 +29,9 @@ from flows.warehouse.landing import Landed
 from flows.warehouse.limits import USUAL, Limits, keep_within, memory_of
 from flows.warehouse.masking import masking_with
 from flows.warehouse.rows import (
-    published_runs,
     read,
     read_one,
+    recorded_run_ids,
     table_of,
     with_columns,
 )
@@ -139,7 +139,7 @@ class DuckDBWarehouse:
     def begin(self, entry: Entry) -> list[Entry]:
         """Keep an entry about this run, in the file of the lock; gives those of earlier ones."""
         with told_in_short(self.path):
-            return self._lock.begin(entry, published_runs(self.kept("runs")))
+            return self._lock.begin(entry, recorded_run_ids(self.kept("runs")))
 
     def end(self, entry: Entry) -> None:
         """Put this entry in place of the one that begun, unless the run is published."""
@@ -198,7 +198,7 @@ class DuckDBWarehouse:
                 self.backend.create_database(LANDED)
             is_there = (schema, name) in self._there
             self._there.add((schema, name))
-            if schema == KEPT_SCHEMA:
+            if schema == QUALITY:
                 self._recorded.add(name)
             return self.backend.create_table(name, rows, database=schema, overwrite=is_there)
 
@@ -256,7 +256,7 @@ class DuckDBWarehouse:
 
         return answer
 
-    def kept(self, name: str, schema: str = KEPT_SCHEMA) -> Table | None:
+    def kept(self, name: str, schema: str = QUALITY) -> Table | None:
         """The rows of a table, before this run changes it."""
         if (schema, name) not in self._there:
             return None
@@ -265,18 +265,18 @@ class DuckDBWarehouse:
     def append(self, name: str, rows: Table) -> Table:
         """Add rows to a table of `quality`, which keeps those of earlier runs."""
         self._recorded.add(name)
-        with told_in_short(f"{KEPT_SCHEMA}.{name}", self.backend):
-            if (KEPT_SCHEMA, name) in self._there:
-                kept = self.backend.table(name, database=KEPT_SCHEMA)
+        with told_in_short(f"{QUALITY}.{name}", self.backend):
+            if (QUALITY, name) in self._there:
+                kept = self.backend.table(name, database=QUALITY)
                 if kept.columns == rows.columns:
-                    self.backend.insert(name, rows, database=KEPT_SCHEMA)
+                    self.backend.insert(name, rows, database=QUALITY)
                 else:  # of another version of the project
                     both = with_columns(kept, rows.schema()).union(rows)
-                    self.backend.create_table(name, both, database=KEPT_SCHEMA, overwrite=True)
+                    self.backend.create_table(name, both, database=QUALITY, overwrite=True)
             else:
-                self.backend.create_table(name, rows, database=KEPT_SCHEMA)
-                self._there.add((KEPT_SCHEMA, name))
-            return self.backend.table(name, database=KEPT_SCHEMA)
+                self.backend.create_table(name, rows, database=QUALITY)
+                self._there.add((QUALITY, name))
+            return self.backend.table(name, database=QUALITY)
 
     def forget_raw(self, source: Source) -> None:
         """Give back the memory of a raw table."""
@@ -343,13 +343,13 @@ class DuckDBWarehouse:
             if self.path.exists():
                 shutil.copyfile(self.path, aside)
             self.backend.attach(aside, name="aside")
-            place = ("aside", KEPT_SCHEMA)
-            self.backend.raw_sql(f"CREATE SCHEMA IF NOT EXISTS aside.{KEPT_SCHEMA}")
+            place = ("aside", QUALITY)
+            self.backend.raw_sql(f"CREATE SCHEMA IF NOT EXISTS aside.{QUALITY}")
             for name in sorted(self._recorded):
-                rows = self.backend.table(name, database=KEPT_SCHEMA)
+                rows = self.backend.table(name, database=QUALITY)
                 self.backend.create_table(name, rows, database=place, overwrite=True)
-                if (KEPT_SCHEMA, name) in self._said:
-                    self._comment(KEPT_SCHEMA, name, catalog="aside")
+                if (QUALITY, name) in self._said:
+                    self._comment(QUALITY, name, catalog="aside")
             self.backend.raw_sql("CHECKPOINT aside")
             self.backend.detach("aside")
             self.backend.disconnect()

@@ -12,7 +12,7 @@ from typing import IO
 
 import duckdb
 
-from flows.errors import InputError, RunFailedError, SalesFunnelError, WarehouseBusyError
+from flows.errors import InputError, RunFailedError, SalesFunnelError, WarehouseBusyError, of_held
 from flows.warehouse import Entry
 from flows.warehouse.faults import told_in_short
 
@@ -93,7 +93,7 @@ def held(path: Path) -> Iterator[Lock]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise _busy(path, file.readline().strip()) from None
+            raise of_held(path, file.readline().strip()) from None
         lock = Lock(path, file)
         try:
             yield lock
@@ -129,17 +129,11 @@ def check_free(path: Path) -> None:
         try:  # who was killed could not
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise _busy(path, holder) from None
+            raise of_held(path, holder) from None
 
 
 def _lock_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.lock")
-
-
-def _busy(path: Path, holder: str) -> WarehouseBusyError:
-    return WarehouseBusyError(
-        f"{path}: another run holds the warehouse ({holder}); try again later"
-    )
 
 
 def fold_in_log(path: Path) -> None:

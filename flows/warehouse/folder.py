@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from flows.errors import InputError
+from flows.printable import printable
 from transforms.sources import SOURCES, Source
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
@@ -180,11 +181,6 @@ def _csv_header(path: Path) -> tuple[tuple[str, ...], str]:
 def others(header: Iterable[str], known: Collection[str]) -> tuple[str, ...]:
     """The columns that are not known, as they can be printed."""
     return tuple(printable(name[:LONGEST]) for name in header if name not in known)
-
-
-def printable(text: str) -> str:
-    """One line, without signs that a terminal obeys or does not show."""
-    return "".join(sign if sign.isprintable() else "?" for sign in text)
 
 
 def opened(path: Path) -> IO[bytes]:

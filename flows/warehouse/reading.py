@@ -40,13 +40,7 @@ BUFFER, LONGEST_LINE = 8 << 20, 2 << 20
 FAULTS, ROW_HASH, SOURCE_ROW = "faults", "row_hash", "source_row"
 
 # DuckDB's own cast, a quick one, of the kinds that have a usual shape.
-_QUICK_CASTS: dict[Kind, dt.DataType] = {
-    "integer": dt.int64,
-    "person_id": dt.int64,
-    "user_id": dt.int64,
-    "owner_id": dt.int64,
-    "timestamp": TIME,
-}
+_QUICK_CASTS: dict[Kind, dt.DataType] = {**dict.fromkeys(ID_KINDS, dt.int64), "timestamp": TIME}
 # Ids have up to 18 digits.
 _LARGEST_ID = 10**18 - 1
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$"
@@ -58,7 +52,7 @@ _BOOLEANS = {
 _NOT_WHOLE = "not a whole number of up to 18 digits"
 # Why a value of a kind is rejected; kinds that take any text are not here.
 REASONS: dict[Kind, str] = {
-    **dict.fromkeys(("integer", "person_id", "user_id", "owner_id"), _NOT_WHOLE),
+    **dict.fromkeys(ID_KINDS, _NOT_WHOLE),
     "number": "not a number",
     "timestamp": "not an ISO timestamp between 1970 and 2199",
     "boolean": "not true or false",
@@ -190,7 +184,7 @@ def _quick(cells: Table, column: Column, zone: str) -> Value:
 def _read(cells: Table, column: Column, zone: str) -> Value:
     cell, quick = cells[column.name], cells[f"{column.name}_quick"]
     match column.kind:
-        case "integer" | "person_id" | "user_id" | "owner_id":
+        case kind if kind in ID_KINDS:
             return ibis.ifelse(quick.cast("string") == cell, quick, texts.integer(cell.strip()))
         case "timestamp":
             usual = (quick.cast("string") == cell) & is_plausible(quick)
@@ -206,7 +200,7 @@ def _read(cells: Table, column: Column, zone: str) -> Value:
 def _within_bounds(cells: Table, column: Column, zone: str) -> Value:
     value = cells[f"{column.name}_read"]
     match column.kind:
-        case "integer" | "person_id" | "user_id" | "owner_id":
+        case kind if kind in ID_KINDS:
             return value.between(-_LARGEST_ID, _LARGEST_ID).ifelse(value, None)
         case "timestamp":
             is_one = is_plausible(value) & ~is_uncertain(value, cells[column.name], zone)

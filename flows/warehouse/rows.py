@@ -36,7 +36,7 @@ def read_scalar(scalar: Scalar) -> Any:
     return value
 
 
-def published_runs(runs: Table | None) -> list[str]:
+def recorded_run_ids(runs: Table | None) -> list[str]:
     """The ids of the runs in the table of runs, if there is one."""
     return [] if runs is None else read(runs.select("run_id"))["run_id"].to_pylist()
 

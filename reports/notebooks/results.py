@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-import ibis
 import matplotlib
 import pandas
 from ibis import Table
@@ -14,9 +13,10 @@ from pandas import DataFrame, Int64Dtype
 
 from flows.errors import SalesFunnelError
 from flows.folding import folded_by
+from flows.record import newest_published
 from flows.report import SORTED_BY
 from flows.settings import load_settings
-from flows.warehouse.looking import open_to_look
+from flows.warehouse.read_only import open_to_look
 from reports.drawing import STYLE, Chart
 from reports.notebooks.picture import Picture
 from transforms.funnel import Funnel, load_funnel
@@ -78,8 +78,7 @@ class Results:
     def run_id(self) -> str:
         """The run whose tables these are: the last one that was published."""
         runs = self.table("quality.runs")
-        published = runs.filter(runs.status == "published").order_by(ibis.desc("finished_at"))
-        return str(self.read(published.limit(1)).run_id.iloc[0])
+        return str(self.read(newest_published(runs).limit(1)).run_id.iloc[0])
 
     def of_run(self, name: str) -> Table:
         """The rows of a table of `quality` that this run wrote."""

@@ -255,7 +255,7 @@ def test_a_funnel_that_is_wrong_is_told(looked, monkeypatch, tmp_path):
     funnel = tmp_path / "funnel.toml"
     funnel.write_text("steps = 1")
     monkeypatch.setattr(flows.run, "load_funnel", partial(load_funnel, funnel))
-    assert only(looked("funnel"), "problem").fix == "mend transforms/funnel.toml"
+    assert only(looked("funnel"), "problem").fix == "correct transforms/funnel.toml"
 
 
 def test_a_machine_without_time_zones_is_told(looked, monkeypatch):

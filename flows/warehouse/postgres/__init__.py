@@ -22,7 +22,7 @@ from ibis.backends.postgres import Backend
 from ibis.backends.sql.datatypes import PostgresType
 from psycopg2.extensions import connection as Session
 
-from flows.warehouse import KEPT_SCHEMA, LANDED, SCHEMAS, Entry, reader
+from flows.warehouse import LANDED, QUALITY, SCHEMAS, Entry, reader
 from flows.warehouse.address import shown
 from flows.warehouse.folder import ExportFile
 from flows.warehouse.landing import Landed
@@ -32,7 +32,7 @@ from flows.warehouse.postgres.candidate import ASIDE, BUILDING, Candidate
 from flows.warehouse.postgres.copying import copied, copy_over
 from flows.warehouse.postgres.entries import change_entry, keep_entry, unpublished
 from flows.warehouse.postgres.faults import told_in_short
-from flows.warehouse.postgres.looking import check_can_work
+from flows.warehouse.postgres.privileges import check_can_work
 from flows.warehouse.postgres.publishing import make_schemas, publish, sweep
 from flows.warehouse.postgres.questions import Ask, answering
 from flows.warehouse.postgres.server import connect, connect_ibis, held
@@ -207,7 +207,7 @@ class PostgresWarehouse:
         """The only row of a query, which a session of its own answers beside the run."""
         return self._ask(self.backend.compile(question))
 
-    def kept(self, name: str, schema: str = KEPT_SCHEMA) -> Table | None:
+    def kept(self, name: str, schema: str = QUALITY) -> Table | None:
         """The rows of a table that readers see."""
         if name not in self.backend.list_tables(database=schema):
             return None
@@ -219,7 +219,7 @@ class PostgresWarehouse:
 
     def append(self, name: str, rows: Table) -> Table:
         """Add rows to a table of `quality`, which keeps those of earlier runs."""
-        return self._make(Candidate(KEPT_SCHEMA, name, keeps_rows=True), rows)
+        return self._make(Candidate(QUALITY, name, keeps_rows=True), rows)
 
     def forget_raw(self, source: Source) -> None:
         """Give back the room of a raw table."""
@@ -256,7 +256,7 @@ class PostgresWarehouse:
 
     def publish_quality(self) -> None:
         """Show only what the run recorded in `quality`; the run is over."""
-        of_quality = [c for c in self._candidates.values() if c.schema == KEPT_SCHEMA]
+        of_quality = [c for c in self._candidates.values() if c.schema == QUALITY]
         with told_in_short(self.name):
             publish(self._session, of_quality)
 

@@ -15,7 +15,7 @@ import psycopg2
 from ibis.backends.postgres import Backend
 from psycopg2.extensions import connection as Session
 
-from flows.errors import InputError, WarehouseBusyError
+from flows.errors import InputError, of_held
 from flows.warehouse.address import shown
 from flows.warehouse.postgres.faults import told_in_short
 
@@ -133,7 +133,7 @@ def held(session: Session, name: str) -> Iterator[None]:
     with session.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", (LOCK,))
         if cursor.fetchone() != (True,):
-            raise _busy(name, _holder(session) or "it has just ended")
+            raise of_held(name, _holder(session) or "it has just ended")
     try:
         yield
     finally:
@@ -149,7 +149,7 @@ def check_free(session: Session, name: str) -> None:
         WarehouseBusyError: another run does; says which, and since when.
     """
     if holder := _holder(session):
-        raise _busy(name, holder)
+        raise of_held(name, holder)
 
 
 def _holder(session: Session) -> str | None:
@@ -165,12 +165,6 @@ def _holder(session: Session) -> str | None:
         )
         found = cursor.fetchone()
     return str(found[0]).removeprefix("sales-funnel ") if found else None
-
-
-def _busy(name: str, holder: str) -> WarehouseBusyError:
-    return WarehouseBusyError(
-        f"{name}: another run holds the warehouse ({holder}); try again later"
-    )
 
 
 def _opened(

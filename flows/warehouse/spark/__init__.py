@@ -23,13 +23,13 @@ from ibis.backends.duckdb import Backend as DuckDB
 from ibis.backends.pyspark import Backend as Spark
 from ibis.backends.pyspark.datatypes import PySparkType
 
-from flows.warehouse import KEPT_SCHEMA, SNAPSHOTS, Entry, reader, versions
+from flows.warehouse import QUALITY, SNAPSHOTS, Entry, reader, versions
 from flows.warehouse.file import Lock, check_free, held
 from flows.warehouse.folder import ExportFile
 from flows.warehouse.landing import Landed
 from flows.warehouse.limits import USUAL, Limits
 from flows.warehouse.masking import masking_with
-from flows.warehouse.rows import published_runs, table_of, with_columns
+from flows.warehouse.rows import recorded_run_ids, table_of, with_columns
 from flows.warehouse.spark.faults import told_in_short
 from flows.warehouse.spark.session import check_reachable, connected
 from flows.warehouse.writing import copy_to, write_files, write_months
@@ -115,7 +115,7 @@ class SparkWarehouse:
 
     def begin(self, entry: Entry) -> list[Entry]:
         """Keep an entry about this run, in the file of the lock; gives those of earlier ones."""
-        return self._lock.begin(entry, published_runs(self.kept("runs")))
+        return self._lock.begin(entry, recorded_run_ids(self.kept("runs")))
 
     def end(self, entry: Entry) -> None:
         """Put this entry in place of the one that begun, unless the run is published."""
@@ -200,7 +200,7 @@ class SparkWarehouse:
 
         return self._asking.submit(answer).result
 
-    def kept(self, name: str, schema: str = KEPT_SCHEMA) -> Table | None:
+    def kept(self, name: str, schema: str = QUALITY) -> Table | None:
         """The rows of a table that readers see."""
         place = versions.table_files(self.folder, schema, name)
         if place is None or self._is_given_up(schema, name):
@@ -221,7 +221,7 @@ class SparkWarehouse:
         """Add rows to a table of `quality`, which keeps those of earlier runs."""
         kept = self.kept(name)
         both = rows if kept is None else with_columns(kept, rows.schema()).union(rows)
-        return self.build(KEPT_SCHEMA, name, both)
+        return self.build(QUALITY, name, both)
 
     def forget_raw(self, source: Source) -> None:
         """Raw tables go with the place that the run builds in."""
@@ -249,7 +249,7 @@ class SparkWarehouse:
         def stays(schema: str, name: str) -> bool:
             if self._is_given_up(schema, name):
                 return False
-            return not self._is_anew or schema in (KEPT_SCHEMA, SNAPSHOTS)
+            return not self._is_anew or schema in (QUALITY, SNAPSHOTS)
 
         self._publish(self._building / "tables", stays, afresh=afresh)
 
@@ -257,7 +257,7 @@ class SparkWarehouse:
         """Show only what the run recorded in `quality`; the run is over."""
         quality = self._building / "only_quality"
         quality.mkdir()
-        (self._building / "tables" / KEPT_SCHEMA).rename(quality / KEPT_SCHEMA)
+        (self._building / "tables" / QUALITY).rename(quality / QUALITY)
         self._publish(quality, lambda *_: True)
 
     def _publish(

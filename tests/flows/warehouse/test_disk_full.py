@@ -15,7 +15,7 @@ from psycopg2 import sql
 
 from flows.errors import RunFailedError
 from flows.masking_key import masking_key
-from flows.report import write
+from flows.page_file import write
 from flows.settings import load_settings
 from flows.warehouse import SCHEMAS
 from flows.warehouse.address import shown

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows.errors import InputError, SalesFunnelError
-from flows.ingest import ingest
+from flows.ingest import land_within
 from flows.warehouse.duckdb import DuckDBWarehouse
 from flows.warehouse.folder import find_export
 from flows.warehouse.landing import Landed
@@ -896,7 +896,7 @@ def ingest_stages(warehouse, export) -> Callable[[str, float], Landed]:
 
     def ingest_file(text: str, limit: float) -> Landed:
         file = find_export(export(stages=STAGES + text))["stages"]
-        return ingest(warehouse, file, "UTC", limit)
+        return land_within(limit, warehouse, file, "UTC")
 
     return ingest_file
 

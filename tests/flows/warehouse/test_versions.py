@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from flows.errors import InputError
-from flows.warehouse.looking import open_to_look
+from flows.warehouse.read_only import open_to_look
 from flows.warehouse.versions import building_in, check_folder, put_in_place, tables
 
 

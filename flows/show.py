@@ -7,10 +7,10 @@ from dataclasses import asdict
 import click
 
 from flows.errors import SalesFunnelError
+from flows.printable import printable_lines
 from flows.secret_blocks import with_secrets
 from flows.settings import load_settings
 from flows.unforeseen import told_in_short
-from flows.warehouse.folder import printable
 
 
 def show_config(as_json: bool, **given: str | None) -> int:
@@ -20,9 +20,9 @@ def show_config(as_json: bool, **given: str | None) -> int:
     try:
         found = effective(**given)
     except SalesFunnelError as error:
-        click.echo(_printable(f"Error: {error}"), err=True)
+        click.echo(printable_lines(f"Error: {error}"), err=True)
         return error.exit_code
-    click.echo(json.dumps(found) if as_json else _printable(in_words(found)))
+    click.echo(json.dumps(found) if as_json else printable_lines(in_words(found)))
     return 0
 
 
@@ -35,7 +35,7 @@ def show_findings(quiet: bool, as_json: bool, **given: str | None) -> int:
     if as_json:
         click.echo(json.dumps({"status": status, "findings": [*map(asdict, found)]}))
     elif told := in_words([each for each in found if not quiet or each.status == "problem"]):
-        click.echo(_printable(told))
+        click.echo(printable_lines(told))
     return int(status == "problem")
 
 
@@ -49,15 +49,10 @@ def show_known_at(quiet: bool, as_json: bool, known_at: str, **given: str | None
             settings = with_secrets(load_settings(**given))
             found = look_back(settings, moment_of(known_at))
     except SalesFunnelError as error:
-        click.echo(_printable(f"Error: {error}"), err=True)
+        click.echo(printable_lines(f"Error: {error}"), err=True)
         return error.exit_code
     if as_json:
         click.echo(json.dumps(found, default=str))
     elif not quiet:
-        click.echo(_printable(in_words(found)))
+        click.echo(printable_lines(in_words(found)))
     return 0
-
-
-def _printable(text: str) -> str:
-    """Lines, in which the name of a folder can be anything."""
-    return "\n".join(map(printable, text.split("\n")))
