@@ -17,7 +17,7 @@ def beside(file: Path, warehouse: str) -> Iterator[Path]:
     The warehouse is held, so the place is this run's own; what a killed run left there is written
     over.
     """
-    page = file.with_name(f".{file.name}.{mark(warehouse)}")
+    page = file.resolve().with_name(f".{file.name}.{mark(warehouse)}")
     try:
         yield page
     finally:
@@ -42,6 +42,6 @@ def write(page: Path, content: bytes, file: Path) -> None:
 def put_in_place(page: Path, file: Path) -> None:
     """Show the new page to readers, in one step."""
     try:
-        os.replace(page, file)
+        os.replace(page, file.resolve())  # a link stays: what it names is replaced
     except OSError as error:
         raise of_file(file, error, "cannot write the report") from None

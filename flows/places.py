@@ -1,11 +1,15 @@
 """Where a run reads and writes, looked at before it does anything."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 from flows.errors import InputError
 from flows.export_folder import check_folder
 from flows.folders import check_no_folder
 from flows.settings import Settings
-from flows.warehouse.address import is_same_file
-from flows.warehouse.export import check_export
+from flows.warehouse.address import file_of
+from flows.warehouse.export import check_export, is_database
+from flows.warehouse.folder import tables_in
 
 
 def check_places(settings: Settings, *, full_refresh: bool) -> None:
@@ -20,9 +24,8 @@ def check_places(settings: Settings, *, full_refresh: bool) -> None:
     """
     check_export(settings.source, is_partial=settings.is_partial(full_refresh=full_refresh))
     check_warehouse(settings)
-    check_no_folder(settings.report)
-    check_no_folder(settings.runs_index)
-    check_folder(settings.export)
+    check_report(settings)
+    check_export_folder(settings)
 
 
 def check_warehouse(settings: Settings) -> None:
@@ -31,8 +34,55 @@ def check_warehouse(settings: Settings) -> None:
     Raises:
         InputError: it is the same.
     """
-    if is_same_file(settings.source, settings.warehouse):
+    source, warehouse = file_of(settings.source), file_of(settings.warehouse)
+    if source and warehouse and _is_same(source, warehouse):
         raise InputError(
             f"{settings.warehouse}: the export is in this file, and nobody can write to one that a"
             " run reads; give the warehouse a file of its own"
         )
+
+
+def check_report(settings: Settings) -> None:
+    """See whether the report can be put where it belongs, and what is there is no other file.
+
+    Raises:
+        InputError: it cannot, or is.
+    """
+    for page in (settings.report, settings.runs_index):
+        check_no_folder(page)
+        for file, what in _other_files(settings):
+            if _is_same(page, file):
+                raise InputError(f"{page}: is {what}; give the report a file of its own")
+
+
+def check_export_folder(settings: Settings) -> None:
+    """See whether tables can be written to the folder to export to.
+
+    Raises:
+        InputError: they cannot, or the next run would read them.
+    """
+    check_folder(settings.export)
+    source = settings.source
+    if settings.export and not is_database(source) and _is_same(settings.export, Path(source)):
+        raise InputError(
+            f"{settings.export}: the export is read from this folder; name another to write to"
+        )
+
+
+def _other_files(settings: Settings) -> Iterator[tuple[Path, str]]:
+    """Files that a run reads or writes beside the report, and what each is."""
+    if warehouse := file_of(settings.warehouse):
+        yield warehouse, "the warehouse"
+    if source := file_of(settings.source):
+        yield source, "the source"
+    yield settings.masking_key_file, "the file of the masking key"
+    yield settings.forgotten_users_file, "the file of the forgotten users"
+    if not is_database(settings.source):
+        yield from ((file, "a table of the export") for file in tables_in(Path(settings.source)))
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.resolve() == other.resolve() or one.samefile(other)
+    except OSError:  # one of them is not there
+        return False

@@ -20,6 +20,8 @@ def _known_zone(name: str) -> str:
 
 def _written_out(moment: object) -> object:
     """Pydantic would take a plain number for seconds since 1970."""
+    if moment == "":  # an empty variable is none
+        return None
     if isinstance(moment, str) and not re.match(r"\d{4}-\d{2}-\d{2}", moment):
         raise ValueError("not a time; write it like 2024-06-30 or 2024-06-30T12:00:00+02:00")
     return moment
@@ -39,12 +41,13 @@ def _of_the_web(address: str | None) -> str | None:
 
 def _in_utc(moment: datetime | None) -> datetime | None:
     """Without its offset, as the warehouse has it; a moment without an offset is UTC."""
-    if moment is None or moment.tzinfo is None:
-        return moment
-    try:
-        return moment.astimezone(UTC).replace(tzinfo=None)
-    except OverflowError:
-        raise ValueError("out of range") from None
+    if moment is None:
+        return None
+    if (
+        not 1970 < moment.year < 2199
+    ):  # as ingestion takes no other times, and no offset adds a year
+        raise ValueError("out of range: after 1970 and before 2199")
+    return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
 
 
 def _none_if_empty(given: object) -> object:
@@ -55,6 +58,15 @@ def _none_if_empty(given: object) -> object:
 def _not_empty(place: object) -> object:
     if place == "":
         raise ValueError("is empty; name a place, or leave it out")
+    return _nameable(place)
+
+
+def _nameable(place: object) -> object:
+    """Prefect stores it, and the report names it, as text."""
+    try:
+        str(place).encode()
+    except UnicodeEncodeError:
+        raise ValueError("holds bytes that are not UTF-8") from None
     return place
 
 
@@ -64,4 +76,4 @@ TimeZone = Annotated[str, AfterValidator(_known_zone)]
 Moment = Annotated[datetime | None, BeforeValidator(_written_out), AfterValidator(_in_utc)]
 Size = Annotated[ByteSize | None, BeforeValidator(_with_a_unit)]
 WebAddress = Annotated[str | None, BeforeValidator(_none_if_empty), AfterValidator(_of_the_web)]
-Folder = Annotated[Path | None, BeforeValidator(_none_if_empty)]
+Folder = Annotated[Path | None, BeforeValidator(_nameable), BeforeValidator(_none_if_empty)]

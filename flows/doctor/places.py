@@ -9,9 +9,8 @@ from pathlib import Path
 from flows.doctor.finding import Told, ok, problem, warning
 from flows.doctor.prefect_api import prefect_home
 from flows.errors import InputError
-from flows.export_folder import check_folder
-from flows.folders import check_can_write, check_no_folder, nearest
-from flows.places import check_warehouse
+from flows.folders import check_can_write, nearest
+from flows.places import check_export_folder, check_report, check_warehouse
 from flows.settings import Settings
 from flows.warehouse import open_warehouse
 from flows.warehouse.address import shown, spark_places
@@ -49,8 +48,7 @@ def warehouse(settings: Settings) -> Iterator[Told]:
 
 def report(settings: Settings) -> Iterator[Told]:
     """The report, and the folder of the reports that are kept."""
-    check_no_folder(settings.report)
-    check_no_folder(settings.runs_index)
+    check_report(settings)
     for folder in (settings.report.parent, settings.runs_index.parent):
         check_can_write(folder, "cannot write the report")
     yield ok(str(settings.report))
@@ -58,7 +56,7 @@ def report(settings: Settings) -> Iterator[Told]:
 
 def export(settings: Settings) -> Iterator[Told]:
     """The folder to export to."""
-    check_folder(settings.export)
+    check_export_folder(settings)
     yield ok(str(settings.export or "nothing is exported"))
 
 

@@ -31,11 +31,10 @@ def is_postgres(url: str) -> bool:
     return url.partition("://")[0].lower() in SCHEMES and "://" in url
 
 
-def is_same_file(source: str, warehouse: str) -> bool:
-    """Whether an export and a warehouse would be in one DuckDB file."""
-    files = [url.partition("?")[0].removeprefix(DUCKDB) for url in (source, warehouse)]
-    are_files = source.startswith(DUCKDB) and warehouse.startswith(DUCKDB)
-    return are_files and len({Path(file).resolve() for file in files}) == 1
+def file_of(url: str) -> Path | None:
+    """The file of duckdb://PATH, with or without ?schema=NAME; of another URL, None."""
+    path = url.partition("?")[0].removeprefix(DUCKDB)
+    return Path(path) if url.startswith(DUCKDB) else None
 
 
 def spark_places(url: str) -> tuple[str, Path] | None:

@@ -48,6 +48,8 @@ SETTINGS = (
 # of a million deals, of 6.6 million changes, takes 2.1 GB, and is a tenth slower in four parts.
 BYTES_PER_ROW = 600
 MOST_AT_ONCE = 8_000_000
+# What is attached beside the file of the run is called so: no warehouse will be.
+ASIDE, AFRESH = "_funnel_aside", "_funnel_afresh"
 
 
 class DuckDBWarehouse:
@@ -323,18 +325,22 @@ class DuckDBWarehouse:
     def _copied_afresh(self) -> Path:
         """A new file with all that is in the one of the run: tables, views, macros, comments."""
         file = self._building.with_name(f"{self._building.name}.afresh")
-        self.backend.attach(file, name="afresh")
+        self._attach(file, AFRESH)
         run = sge.to_identifier(self.backend.current_catalog, quoted=True).sql("duckdb")
         try:
-            self.backend.raw_sql(f"COPY FROM DATABASE {run} TO afresh")
+            self.backend.raw_sql(f"COPY FROM DATABASE {run} TO {AFRESH}")
         except duckdb.ConstraintException:
             raise RunFailedError(
                 f"{self.path}: tables of yours in it have foreign keys, and cannot be copied to a"
                 " new file; drop these keys and run again"
             ) from None
-        self.backend.raw_sql("CHECKPOINT afresh")
-        self.backend.detach("afresh")
+        self.backend.raw_sql(f"CHECKPOINT {AFRESH}")
+        self.backend.detach(AFRESH)
         return file
+
+    def _attach(self, file: Path, name: str) -> None:
+        """Ibis would not quote a quote in the name of the file."""
+        self.backend.raw_sql(f"ATTACH {sge.convert(str(file)).sql('duckdb')} AS {name}")
 
     def publish_quality(self) -> None:
         """Put only what the run recorded in `quality` into the warehouse; the run is over."""
@@ -342,16 +348,16 @@ class DuckDBWarehouse:
             aside = self._building.with_name(f"{self._building.name}.quality")
             if self.path.exists():
                 shutil.copyfile(self.path, aside)
-            self.backend.attach(aside, name="aside")
-            place = ("aside", QUALITY)
-            self.backend.raw_sql(f"CREATE SCHEMA IF NOT EXISTS aside.{QUALITY}")
+            self._attach(aside, ASIDE)
+            place = (ASIDE, QUALITY)
+            self.backend.raw_sql(f"CREATE SCHEMA IF NOT EXISTS {ASIDE}.{QUALITY}")
             for name in sorted(self._recorded):
                 rows = self.backend.table(name, database=QUALITY)
                 self.backend.create_table(name, rows, database=place, overwrite=True)
                 if (QUALITY, name) in self._said:
-                    self._comment(QUALITY, name, catalog="aside")
-            self.backend.raw_sql("CHECKPOINT aside")
-            self.backend.detach("aside")
+                    self._comment(QUALITY, name, catalog=ASIDE)
+            self.backend.raw_sql(f"CHECKPOINT {ASIDE}")
+            self.backend.detach(ASIDE)
             self.backend.disconnect()
             replace(self.path, aside, self._before)
             self._lock.forget_entries()

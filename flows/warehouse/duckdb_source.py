@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import ibis
+import sqlglot.expressions as sge
 from ibis import Table
 
 from flows.errors import InputError
@@ -26,7 +27,13 @@ def opened(url: str, key: bytes, forgotten: Collection[int], limits: Limits) -> 
         if not path.is_file():
             raise InputError(f"{path}: there is no such DuckDB file")
         # What it would spill is not masked yet.
-        backend = ibis.duckdb.connect(str(path), read_only=True, temp_directory="")
+        backend = ibis.duckdb.connect(temp_directory="")
+        # By a name of ours: its own is that of the file, which a schema in it can have, too.
+        file = sge.convert(str(path)).sql("duckdb")
+        backend.raw_sql(f"ATTACH {file} AS _funnel_source (READ_ONLY); USE _funnel_source")
+
+    def tables(schema: str) -> dict[str, bool]:
+        return dict.fromkeys(backend.list_tables(database=schema), True)
 
     def write(rows: Table, file: Path) -> None:
         with told_in_short(path):
@@ -36,6 +43,6 @@ def opened(url: str, key: bytes, forgotten: Collection[int], limits: Limits) -> 
         keep_within(backend, limits)
         backend.raw_sql("SET TimeZone = 'UTC'")
         with masking_with(key, backend):
-            yield Database(str(path), backend, pseudonym, write, forgotten)
+            yield Database(str(path), backend, tables, pseudonym, write, forgotten)
     finally:
         backend.disconnect()

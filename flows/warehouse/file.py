@@ -13,7 +13,7 @@ from typing import IO
 import duckdb
 
 from flows.errors import InputError, RunFailedError, SalesFunnelError, WarehouseBusyError, of_held
-from flows.warehouse import Entry
+from flows.warehouse import LANDED, SCHEMAS, Entry
 from flows.warehouse.faults import told_in_short
 
 
@@ -105,10 +105,13 @@ def check_file(path: Path) -> None:
     """See whether a file is there that can be replaced, or none.
 
     Raises:
-        InputError: it is a folder, or must only be read.
+        InputError: it is a folder, must only be read, or has a name that cannot be.
     """
     if path.is_dir():
         raise InputError(f"{path}: is a folder; name a file")
+    if (name := path.name.lstrip(".").partition(".")[0].lower()) in (*SCHEMAS, LANDED):
+        # DuckDB calls the database by the name of its file.
+        raise InputError(f"{path}: {name} is the name of a schema in it; give the file another")
     if path.exists() and not os.access(path, os.W_OK, effective_ids=True):
         raise InputError(f"{path}: is read-only; let yourself write to it")
 

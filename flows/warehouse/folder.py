@@ -68,6 +68,11 @@ class ExportFile:
         return self
 
 
+def tables_in(folder: Path) -> list[Path]:
+    """The files of a folder that an export of it is read from."""
+    return [path for path in folder.glob("*") if path.name.lower() in _EXPECTED]
+
+
 def find_export(folder: Path, *, is_partial: bool = False) -> dict[str, ExportFile]:
     """The files of an export by table; an optional table can be missing.
 
@@ -185,7 +190,30 @@ def others(header: Iterable[str], known: Collection[str]) -> tuple[str, ...]:
 
 def opened(path: Path) -> IO[bytes]:
     """The content of a CSV file, unzipped."""
-    return gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")  # type: ignore[return-value]
+    return gzip.open(path) if is_gzipped(path) else path.open("rb")  # type: ignore[return-value]
+
+
+def is_gzipped(path: Path) -> bool:
+    """Whether a file is to be unzipped; its name can be in any case."""
+    return path.suffix.lower() == ".gz"
+
+
+def may_quote_the_end_of_a_line(file: ExportFile) -> bool:
+    """Whether a quoted value of a CSV file goes over several lines; in doubt, yes.
+
+    A quote in the middle of a value that is not quoted is text: then there is doubt.
+    """
+    is_within = False
+    with opened(file.path) as stream:
+        while block := stream.read(1 << 20):
+            if not is_within and b'"' not in block:
+                continue
+            parts = block.split(b'"')
+            within = b"".join(parts[not is_within :: 2])
+            if b"\n" in within or b"\r" in within:
+                return True
+            is_within ^= len(parts) % 2 == 0
+    return False
 
 
 def count_lines(file: ExportFile) -> int:
@@ -199,7 +227,7 @@ def count_lines(file: ExportFile) -> int:
 
 def _check_whole(path: Path) -> None:
     """Read a gzipped file to its end: DuckDB takes one that was cut off for a shorter one."""
-    if path.suffix.lower() == ".gz":
+    if is_gzipped(path):
         with opened(path) as stream:
             while stream.read(1 << 20):
                 pass

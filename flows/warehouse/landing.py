@@ -7,9 +7,9 @@ from typing import Any
 from ibis import Table
 from ibis.backends.duckdb import Backend
 
-from flows.warehouse.folder import ExportFile
-from flows.warehouse.reading import FAULTS, ROW_HASH, SOURCE_ROW, fault_names, scan, typed
-from flows.warehouse.rejected import misshapen_lines, rejected_rows
+from flows.warehouse.folder import ExportFile, is_gzipped, may_quote_the_end_of_a_line
+from flows.warehouse.reading import BUFFER, FAULTS, ROW_HASH, SOURCE_ROW, fault_names, scan, typed
+from flows.warehouse.rejected import check_last_quote, misshapen_lines, rejected_rows
 from flows.warehouse.rows import read, read_one
 from transforms.masking.pseudonyms import Pseudonym
 from transforms.sources import Source
@@ -73,10 +73,13 @@ def land_file(
     """
     source = file.source
     landed_name, hashes_name, repeated_name = table_names(source)
-    rows = typed(scan(reader, file), file, zone, pseudonym, forgotten)
+    by_one = is_for_one_reader(file)
+    rows = typed(scan(reader, file, by_one=by_one), file, zone, pseudonym, forgotten)
     landed = _keep(reader, landed_name, rows)
     landed = landed.mutate((landed.rowid() + 1).name(SOURCE_ROW))
     misshapen = misshapen_lines(reader, file)
+    if by_one:
+        check_last_quote(file)
 
     good = landed.filter(landed[FAULTS] == 0)
     # By hash first: rows that are equal are few.
@@ -120,6 +123,13 @@ def land_file(
         duplicates_collapsed=duplicates,
         rows_outdone=outdone,
     )
+
+
+def is_for_one_reader(file: ExportFile) -> bool:
+    """Whether DuckDB would read a file by several, of which one may begin within a value."""
+    if file.is_parquet or (file.path.stat().st_size <= BUFFER and not is_gzipped(file.path)):
+        return False
+    return may_quote_the_end_of_a_line(file)
 
 
 def _keep(reader: Backend, name: str, rows: Table) -> Table:

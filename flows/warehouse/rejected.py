@@ -9,7 +9,7 @@ from ibis.backends.duckdb import Backend
 
 from flows.errors import InputError
 from flows.warehouse.folder import ExportFile
-from flows.warehouse.lines import with_lines
+from flows.warehouse.lines import line_of_open_quote, with_lines
 from flows.warehouse.reading import REJECTS
 from flows.warehouse.rows import read, table_of
 
@@ -49,6 +49,25 @@ def misshapen_lines(connection: Backend, file: ExportFile) -> Rows:
                 " close or double it"
             )
     return rows
+
+
+def check_last_quote(file: ExportFile) -> None:
+    """See whether the last quote that is opened is closed, where one reader does not tell.
+
+    Raises:
+        InputError: it is not, so that the rows behind it cannot be told.
+    """
+    if file.is_masked:  # it is ours
+        return
+    # What it would spill is not masked.
+    connection = ibis.duckdb.connect(temp_directory="")
+    try:
+        if line := line_of_open_quote(connection, file):
+            raise InputError(
+                f"{file.name}: line {line}: a quote is opened and not closed; close or double it"
+            )
+    finally:
+        connection.disconnect()
 
 
 def rejected_rows(file: ExportFile, faulty: Rows, misshapen: Rows, rows_read: int) -> Rows:

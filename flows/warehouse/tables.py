@@ -24,12 +24,14 @@ from transforms.text import exactly
 class Database:
     """A database that an export is read from.
 
-    `pseudonym` is keyed; `write` puts rows into a CSV file with a header; of `forgotten` users the
+    `tables`: those of a schema, views too, and whether one may read them. `pseudonym` is keyed;
+    `write` puts rows into a CSV file with a header; of `forgotten` users the
     change log is to say nothing.
     """
 
     name: str
     backend: SQLBackend
+    tables: Callable[[str], Mapping[str, bool]]
     pseudonym: Pseudonym
     write: Callable[[Table, Path], None]
     forgotten: Collection[int]
@@ -96,7 +98,7 @@ def find_tables(
     place = f"{database.name}: schema {schema}"
     if schema not in database.backend.list_databases():
         raise InputError(f"{place} is not there; name it with ?schema=…")
-    names = database.backend.list_tables(database=schema)
+    names = database.tables(schema)
     found, wrong = {}, []
     for source in SOURCES.values():
         try:
@@ -112,7 +114,7 @@ def find_tables(
 
 
 def _find(
-    database: Database, schema: str, names: Iterable[str], source: Source, is_partial: bool
+    database: Database, schema: str, names: Mapping[str, bool], source: Source, is_partial: bool
 ) -> DatabaseTable | None:
     place = f"{database.name}: schema {schema}"
     same = _spelled(source.name, names, f"{place}: the table")
@@ -120,6 +122,8 @@ def _find(
         if not (source.optional or is_partial):
             raise InputError(f"{place}: the table {source.name} is missing")
         return None
+    if not names[same]:
+        raise InputError(f"{place}: the table {same} may not be read; GRANT SELECT on it")
     table = database.backend.table(same, database=schema)
     where = f"{place}: table {same}: the column"
     columns = {c.name: _spelled(c.name, table.columns, where) for c in source.columns}

@@ -102,9 +102,24 @@ def test_as_of_is_a_time_in_utc(text, value):
     assert load_settings(as_of=text).as_of == value
 
 
+@pytest.mark.parametrize("text", ["0001-01-01", "1970-06-01", "2199-01-01", "9999-12-31T23:59:59"])
+def test_as_of_is_a_time_that_events_can_have(text):
+    assert "out of range" in complaint(as_of=text)
+
+
+def test_an_empty_variable_gives_no_as_of(monkeypatch):
+    monkeypatch.setenv("FUNNEL_AS_OF", "")
+    assert load_settings().as_of is None
+
+
+@pytest.mark.parametrize("name", ["source", "report", "export"])
+def test_a_place_is_named_in_utf_8(name):
+    assert "not UTF-8" in complaint(**{name: os.fsdecode(b"caf\xe9")})
+
+
 @pytest.mark.parametrize(
     "text",
-    ["yesterday", "2024-02-30", "30.06.2024", "", "2024", "20240630", "9999-12-31 23:59:59-05:00"],
+    ["yesterday", "2024-02-30", "30.06.2024", "2024", "20240630", "9999-12-31 23:59:59-05:00"],
 )
 def test_as_of_must_be_a_time(text):
     assert complaint(as_of=text).startswith("--as-of / FUNNEL_AS_OF: ")

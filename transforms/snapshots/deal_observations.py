@@ -49,6 +49,7 @@ def deal_observations(
     stg_deal_changes: Table,
     *,
     as_of: datetime,
+    now: datetime,
     forgotten: Collection[int],
 ) -> Table:
     """One row per deal and time at which the deals table of an export said something new of it.
@@ -57,7 +58,7 @@ def deal_observations(
 
     Columns:
         deal_id: the deal
-        observed_at: `as_of` of the run that read it, UTC
+        observed_at: `as_of` of the run that read it, or its start if that was earlier, UTC
         status: won, lost or open; null where the table said none of these
         user_id: owner; null where the table said none, or one who is forgotten
         owner_is_forgotten: the owner is somebody of whom nothing is kept
@@ -65,15 +66,18 @@ def deal_observations(
         value: amount in `currency`
         currency: ISO code
     """
+    # A single date in the future must not outdate what is observed until then.
+    at = ibis.literal(min(as_of, now), "timestamp(6)")
     seen = without(forgotten, before)
-    until_now = seen.filter(seen.observed_at <= ibis.literal(as_of, "timestamp(6)"))
+    seen = seen.filter(seen.observed_at <= ibis.literal(now, "timestamp(6)"))
+    until_now = seen.filter(seen.observed_at <= at)
     last = first_row(until_now, ["deal_id"], [until_now.observed_at.desc()])
     logged = stg_deal_changes.group_by("deal_id").agg(
         last_logged_at=stg_deal_changes.changed_at.max()
     )
     given = deals_table(raw_deals)
     said = given.mutate(
-        observed_at=ibis.literal(as_of, "timestamp(6)"),
+        observed_at=at,
         owner_is_forgotten=given.user_id_is_forgotten.fill_null(False),
     ).select(before.columns)
     both = joined_by("deal_id", said.left_join(last, "deal_id", rname="last_{name}"), logged)

@@ -80,6 +80,7 @@ def publish(
                 index_for_later_runs(cursor, candidate)
         for pause in (*PAUSES_SECONDS, None):
             cursor.execute("BEGIN")
+            cursor.execute(USUAL_WAIT)
             try:
                 copied = _publish(cursor, candidates, afresh)
                 for schema, names in given_up:
@@ -89,7 +90,7 @@ def publish(
                 cursor.execute("ROLLBACK")
                 if pause is None:
                     raise RunFailedError(
-                        "a table must be made anew, and somebody reads it; run again later"
+                        "somebody reads or locks a table that must change; run again later"
                     ) from None
                 time.sleep(pause)
             except BaseException:

@@ -59,6 +59,8 @@ _SETTINGS = {
     "synchronous_commit": "off",
     "client_min_messages": "warning",
 }
+# A backslash in a statement is one, whatever the database is set to.
+_AS_WRITTEN = {"standard_conforming_strings": "on"}
 
 
 def connect(url: str, settings: Mapping[str, str] | None = None) -> Session:
@@ -71,7 +73,7 @@ def connect(url: str, settings: Mapping[str, str] | None = None) -> Session:
     Raises:
         InputError: the server cannot be reached, is too old, or the database is not Unicode.
     """
-    options = [f"-c {name}={value}" for name, value in (settings or {}).items()]
+    options = [f"-c {name}={value}" for name, value in {**_AS_WRITTEN, **(settings or {})}.items()]
     session = _opened(psycopg2.connect, url, options)
     session.autocommit = True
     try:
@@ -105,7 +107,7 @@ def connect_ibis(url: str) -> Iterator[Backend]:
     with _opened(psycopg.connect, url, [], autocommit=True) as session:
         with told_in_short(shown(url)):
             backend = ibis.postgres.from_connection(session)
-            for name, value in _SETTINGS.items():
+            for name, value in (_SETTINGS | _AS_WRITTEN).items():
                 backend.raw_sql(f"SET {name} = {value}")
         yield backend
 
@@ -119,6 +121,7 @@ def connect_to_read(url: str) -> Backend:
         "-c default_transaction_read_only=on",
         r"-c default_transaction_isolation=repeatable\ read",
         "-c jit=off",
+        "-c standard_conforming_strings=on",
     ]
     return ibis.postgres.from_connection(_opened(psycopg.connect, url, options, autocommit=True))
 

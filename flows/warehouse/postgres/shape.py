@@ -11,7 +11,7 @@ from flows.warehouse.postgres.candidate import Candidate
 # For a table that readers use: shorter than a server waits before it breaks a deadlock (1 s), so
 # that it never chooses a reader for that.
 SHORT_WAIT = "SET LOCAL lock_timeout = '200ms'"
-USUAL_WAIT = "SET LOCAL lock_timeout = DEFAULT"
+USUAL_WAIT = "SET LOCAL lock_timeout = '10s'"  # signals wait for the end of publishing
 # What readers filter by, where it does not lead the key.
 FILTERED_BY = ("run_id", "month", "user_id")
 

@@ -60,6 +60,13 @@ def pseudonym(text: StringValue) -> StringValue:
     return _encode(_sha256(_concat(_decode(_setting(_OUTER), "hex"), inner)), "hex")
 
 
+# Those in information_schema are not all: no materialized views, and none that may not be read.
+_TABLES = """
+    SELECT relname::text, has_any_column_privilege(oid, 'SELECT') FROM pg_class
+    WHERE relnamespace = to_regnamespace(quote_ident(%s)) AND relkind IN ('r', 'p', 'v', 'm', 'f')
+"""
+
+
 @contextmanager
 def opened(url: str, key: bytes, forgotten: Collection[int]) -> Iterator[Database]:
     """The database, to be read; all its tables as of one moment.
@@ -78,10 +85,15 @@ def opened(url: str, key: bytes, forgotten: Collection[int]) -> Iterator[Databas
             cursor.execute("SET TimeZone = 'UTC'; SET DateStyle = 'ISO'")
             cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
+        def tables(schema: str) -> dict[str, bool]:
+            with session.cursor() as cursor:
+                cursor.execute(_TABLES, (schema,))
+                return dict(cursor.fetchall())
+
         def write(rows: Table, file: Path) -> None:
             query = sql.SQL(backend.compile(rows))
             statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, HEADER)").format(query)
             with told_in_short(name), session.cursor() as cursor, file.open("wb") as stream:
                 cursor.copy_expert(statement, stream)
 
-        yield Database(name, backend, pseudonym, write, forgotten)
+        yield Database(name, backend, tables, pseudonym, write, forgotten)

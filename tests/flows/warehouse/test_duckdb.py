@@ -446,6 +446,31 @@ def test_what_people_keep_is_in_a_file_that_is_made_afresh(published):
     assert files(published) == ["sales.duckdb"]
 
 
+@pytest.mark.parametrize("name", ["it's.duckdb", "afresh.duckdb", 'a "b".duckdb'])
+@pytest.mark.parametrize("how", ["publish", "publish_quality"])
+def test_the_name_of_a_file_is_any(tmp_path, name, how):
+    path = tmp_path / name
+    publish(path, n=1, run_id="first")
+    with running(path) as warehouse:
+        warehouse.append("runs", ibis.memtable(pa.table({"run_id": ["second"]})))
+        if how == "publish":
+            warehouse.publish(afresh=True)
+        else:
+            warehouse.publish_quality()
+    assert query(path, "SELECT run_id FROM quality.runs ORDER BY 1") == ["first", "second"]
+
+
+@pytest.mark.parametrize("name", ["marts.duckdb", "Staging.w.duckdb", ".landed"])
+def test_the_name_of_a_schema_is_refused(tmp_path, name):
+    warehouse = DuckDBWarehouse(tmp_path / name)
+    with (
+        warehouse.held(),
+        pytest.raises(InputError, match="is the name of a schema in it; give the file another"),
+        warehouse.run(),
+    ):
+        pass
+
+
 def test_foreign_keys_of_people_are_named_as_what_stands_in_the_way(published):
     change(
         published,

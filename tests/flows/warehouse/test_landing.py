@@ -17,7 +17,7 @@ import pytest
 from flows.errors import InputError, SalesFunnelError
 from flows.ingest import land_within
 from flows.warehouse.duckdb import DuckDBWarehouse
-from flows.warehouse.folder import find_export
+from flows.warehouse.folder import find_export, may_quote_the_end_of_a_line
 from flows.warehouse.landing import Landed
 from transforms.sources import SOURCES
 
@@ -302,11 +302,15 @@ def test_options_are_a_json_list(land):
         4,d,,"{""id"": 1}"
         5,e,,[1
         6,f,,none
+        7,g,,"[{""id"": NaN}]"
+        8,h,,"[1, -Infinity]"
+        9,i,,"[{""id"": 1,}, 2 , ]"
+        10,j,,"[{""id"": 1, ""label"": ""NaN,]\\"",]""}]"
         """,
     )
-    assert [row["id"] for row in rows(landed, "id")] == [1, 2, 3]
+    assert [row["id"] for row in rows(landed, "id")] == [1, 2, 3, 10]
     assert rejected(landed) == [
-        (line, "field_value_options", "not a JSON list") for line in (5, 6, 7)
+        (line, "field_value_options", "not a JSON list") for line in range(5, 11)
     ]
 
 
@@ -885,6 +889,51 @@ def test_every_row_of_a_messy_file_is_accounted_for(land, seed):
 def str_if_none(fault: tuple[int, str | None, str]) -> tuple[int, str]:
     """Sorts by line and column."""
     return fault[0], fault[1] or ""
+
+
+# Values of several lines
+
+
+@pytest.mark.parametrize("name", ["deal_changes", "deal_changes.CSV.GZ"])
+def test_lines_of_a_value_in_a_large_file_are_no_rows(land, name):
+    """Large enough for several readers, each of which begins somewhere in the middle."""
+    lines = "\n".join(f"7011,2025-03-0{day} 10:00:00,stage_id,{day}" for day in range(1, 8))
+    text = "deal_id,change_time,changed_field_key,new_value\n" + "".join(
+        f'{deal},2025-01-01,note,"Pasted from the sheet:\n{lines}"\n' for deal in range(100_000)
+    )
+    content: str | bytes = text if name == "deal_changes" else gzip.compress(text.encode(), 1)
+    landed = land(name, content)
+    assert counts(landed) == {"read": 100_000, "loaded": 100_000, "rejected": 0, "duplicates": 0}
+    assert landed.raw.filter(landed.raw.deal_id == 7011).count().to_pyarrow().as_py() == 1
+
+
+def test_a_quote_that_is_not_closed_in_a_large_file_is_told(land, tmp_path):
+    lines = "1,a\n" * 2_000_000
+    with pytest.raises(InputError) as caught:
+        land("stages", STAGES + '1,"two\nlines"\n' + lines + '2,"secret\n' + lines)
+    assert str(caught.value) == (
+        f"{tmp_path}/export/stages.csv: line 2000004: a quote is opened and not closed;"
+        " close or double it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "may"),
+    [
+        ('a,"b"\nc,d\n', False),
+        ('a,"b""c"\n"d",e\n', False),
+        ('a,"b\nc"\n', True),
+        ('a,"b\rc"\n', True),
+        ('a,"b""\nc"\n', True),
+        ('a,5" b\nc,d\n', True),
+        ('a,5" by 6" b\nc,d\n', False),
+        ('"' + "x" * 2_000_000 + '",b\n' + "c,d\n" * 500_000, False),
+        ("c,d\n" * 500_000 + '"' + "x" * 2_000_000 + '\n",b\n', True),
+    ],
+)
+def test_whether_a_value_may_go_over_lines(export, text, may):
+    file = find_export(export(stages="stage_id,stage_name\n" + text))["stages"]
+    assert may_quote_the_end_of_a_line(file) is may
 
 
 # Too many rejected rows

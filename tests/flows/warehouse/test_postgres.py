@@ -338,7 +338,7 @@ def test_a_reader_of_a_table_whose_columns_change_is_waited_for(url, query, monk
     monkeypatch.setattr("flows.warehouse.postgres.publishing.PAUSES_SECONDS", (0.1, 0.1))
     with closing(psycopg2.connect(url)) as reader, reader.cursor() as cursor:
         cursor.execute("SELECT n FROM marts.rep_b")
-        with pytest.raises(RunFailedError, match="somebody reads it"):
+        with pytest.raises(RunFailedError, match="somebody reads or locks a table"):
             publish(url, n=2, new=3)
         cursor.execute("SELECT n FROM marts.rep_a")
         assert cursor.fetchall() == [(1,)]
@@ -346,12 +346,37 @@ def test_a_reader_of_a_table_whose_columns_change_is_waited_for(url, query, monk
     assert query("SELECT n + new FROM marts.rep_a") == [5]
 
 
+def test_a_lock_on_rows_is_not_waited_for_for_ever(url, query, monkeypatch):
+    publish(url, n=1)
+    monkeypatch.setattr("flows.warehouse.postgres.publishing.PAUSES_SECONDS", (0.1,))
+    monkeypatch.setattr(
+        "flows.warehouse.postgres.publishing.USUAL_WAIT", "SET LOCAL lock_timeout = '100ms'"
+    )
+    with closing(psycopg2.connect(url)) as reader, reader.cursor() as cursor:
+        cursor.execute("SELECT n FROM marts.rep_a FOR SHARE")
+        with pytest.raises(RunFailedError, match="somebody reads or locks a table"):
+            publish(url, n=2)
+    publish(url, n=2)
+    assert query("SELECT n FROM marts.rep_a") == [2]
+
+
+def test_a_foreign_key_of_people_is_named_as_what_stands_in_the_way(url, query):
+    publish(url, n=1)
+    query("CREATE TABLE public.mine (n bigint REFERENCES marts.rep_a)")
+    query("INSERT INTO public.mine VALUES (1)")
+    with pytest.raises(RunFailedError, match="a foreign key of yours refers to rows that go"):
+        publish(url, n=2)
+    with pytest.raises(RunFailedError, match="a foreign key of yours refers to a table"):
+        publish(url, n=2, afresh=True)
+    assert query("SELECT n FROM marts.rep_a") == [1]
+
+
 def test_a_reader_of_a_table_that_is_made_afresh_is_waited_for(url, query, monkeypatch):
     publish(url, n=1)
     monkeypatch.setattr("flows.warehouse.postgres.publishing.PAUSES_SECONDS", (0.1, 0.1))
     with closing(psycopg2.connect(url)) as reader, reader.cursor() as cursor:
         cursor.execute("SELECT n FROM marts.rep_b")
-        with pytest.raises(RunFailedError, match="somebody reads it"):
+        with pytest.raises(RunFailedError, match="somebody reads or locks a table"):
             publish(url, n=2, afresh=True)
         cursor.execute("SELECT n FROM marts.rep_a")
         assert cursor.fetchall() == [(1,)]

@@ -1,10 +1,12 @@
 """An export that is read out of a database, as other programs leave it there."""
 
 import hmac
+import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import duckdb
 import psycopg2
@@ -153,6 +155,46 @@ def test_a_view_is_a_table_too(place, land):
     place.run("DROP TABLE raw.stages")
     place.run("CREATE VIEW raw.stages AS SELECT 1 AS stage_id, 'Lead' AS stage_name")
     assert [row["stage_name"] for row in land("stages")] == ["Lead"]
+
+
+def test_a_materialized_view_is_a_table_too(place, land):
+    if place.url.startswith("duckdb"):
+        pytest.skip("DuckDB has none")
+    place.run("DROP TABLE raw.stages")
+    place.run("CREATE MATERIALIZED VIEW raw.stages AS SELECT 1 AS stage_id, 'Lead' AS stage_name")
+    assert [row["stage_name"] for row in land("stages")] == ["Lead"]
+
+
+def test_a_table_that_may_not_be_read_is_not_taken_for_one_that_is_not_there(place):
+    if place.url.startswith("duckdb"):
+        pytest.skip("DuckDB has no privileges")
+    reader, parts = f"funnel_reader_{os.getpid()}", urlsplit(place.url)
+    netloc = f"{reader}@{parts.netloc.rpartition('@')[2]}"
+    source = str(urlunsplit(parts._replace(netloc=netloc)))
+    source += f"{'&' if parts.query else '?'}schema=raw"
+    place.run("CREATE TABLE raw.deals (deal_id text, status text)")
+    place.run(f"CREATE ROLE {reader} LOGIN")
+    try:
+        place.run(f"GRANT USAGE ON SCHEMA raw TO {reader}")
+        place.run(f"GRANT SELECT ON ALL TABLES IN SCHEMA raw TO {reader}")
+        place.run(f"REVOKE SELECT ON raw.deals FROM {reader}")
+        said = "the table deals may not be read; GRANT SELECT on it"
+        with pytest.raises(InputError, match=said), opened_export(source, KEY):
+            pass
+        place.run(f"GRANT SELECT (deal_id, status) ON raw.deals TO {reader}")
+        with opened_export(source, KEY) as export:
+            assert "deals" in export
+    finally:
+        place.run(f"DROP OWNED BY {reader}; DROP ROLE {reader}")
+
+
+def test_a_file_can_be_called_as_a_schema_in_it_is(tmp_path):
+    made, file = tmp_path / "made.duckdb", tmp_path / "raw.duckdb"
+    with duckdb.connect(str(made)) as connection:
+        Place(f"duckdb://{made}", connection.execute)
+    made.rename(file)
+    with opened_export(f"duckdb://{file}?schema=raw", KEY) as export:
+        assert {*export} == {*TABLES}
 
 
 def test_a_table_more_is_read(place, land):

@@ -55,6 +55,14 @@ def test_a_deal_that_the_table_does_not_have_any_more_stays(run):
     assert observed(run, other, "deal_id", before=BEFORE) == [(1,), (2,)]
 
 
+def test_what_a_table_says_was_not_observed_in_the_future(run):
+    columns, start = "observed_at, value", datetime(2024, 6, 20)
+    said = SAME.replace("10 ", "12 ")
+    from_the_future = BEFORE.replace("2024-06", "2024-07")
+    found = observed(run, said, columns, before=from_the_future, now=start)
+    assert found == [(start, 12.0)]
+
+
 def test_a_second_look_at_the_same_time_replaces_the_first(run):
     before = BEFORE.replace("2024-06", "2024-07")
     changed = SAME.replace("10 ", "12 ")
