@@ -7,8 +7,8 @@ from typing import Any
 from ibis import Table
 from ibis.backends.duckdb import Backend
 
-from flows.warehouse.folder import ExportFile, is_gzipped, may_quote_the_end_of_a_line
-from flows.warehouse.reading import BUFFER, FAULTS, ROW_HASH, SOURCE_ROW, fault_names, scan, typed
+from flows.warehouse.folder import ExportFile, may_quote_the_end_of_a_line
+from flows.warehouse.reading import FAULTS, ROW_HASH, SOURCE_ROW, fault_names, scan, typed
 from flows.warehouse.rejected import check_last_quote, misshapen_lines, rejected_rows
 from flows.warehouse.rows import read, read_one
 from transforms.masking.pseudonyms import Pseudonym
@@ -73,7 +73,7 @@ def land_file(
     """
     source = file.source
     landed_name, hashes_name, repeated_name = table_names(source)
-    by_one = is_for_one_reader(file)
+    by_one = not file.is_parquet and may_quote_the_end_of_a_line(file)
     rows = typed(scan(reader, file, by_one=by_one), file, zone, pseudonym, forgotten)
     landed = _keep(reader, landed_name, rows)
     landed = landed.mutate((landed.rowid() + 1).name(SOURCE_ROW))
@@ -123,13 +123,6 @@ def land_file(
         duplicates_collapsed=duplicates,
         rows_outdone=outdone,
     )
-
-
-def is_for_one_reader(file: ExportFile) -> bool:
-    """Whether DuckDB would read a file by several, of which one may begin within a value."""
-    if file.is_parquet or (file.path.stat().st_size <= BUFFER and not is_gzipped(file.path)):
-        return False
-    return may_quote_the_end_of_a_line(file)
 
 
 def _keep(reader: Backend, name: str, rows: Table) -> Table:

@@ -625,7 +625,7 @@ CASES = [
     Case(
         "quote that is not closed",
         with_lines("users.csv", '3,"Quixote,,'),
-        refused="record 4: a quote is opened and not closed; close or double it",
+        refused="line 4: a quote is opened and not closed; close or double it",
     ),
     Case(
         ".gz that was cut off",

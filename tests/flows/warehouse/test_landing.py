@@ -628,7 +628,7 @@ def test_a_quote_that_is_not_closed_is_told_with_the_place_and_no_value(land, tm
     with pytest.raises(InputError) as caught:
         land("stages", STAGES + '1,a\n2,"secret\n3,c\n')
     assert str(caught.value) == (
-        f"{tmp_path}/export/stages.csv: record 3: a quote is opened and not closed;"
+        f"{tmp_path}/export/stages.csv: line 3: a quote is opened and not closed;"
         " close or double it"
     )
 
@@ -896,7 +896,7 @@ def str_if_none(fault: tuple[int, str | None, str]) -> tuple[int, str]:
 
 @pytest.mark.parametrize("name", ["deal_changes", "deal_changes.CSV.GZ"])
 def test_lines_of_a_value_in_a_large_file_are_no_rows(land, name):
-    """Large enough for several readers, each of which begins somewhere in the middle."""
+    """For DuckDB itself, seven million bytes are enough to have it read by several."""
     lines = "\n".join(f"7011,2025-03-0{day} 10:00:00,stage_id,{day}" for day in range(1, 8))
     text = "deal_id,change_time,changed_field_key,new_value\n" + "".join(
         f'{deal},2025-01-01,note,"Pasted from the sheet:\n{lines}"\n' for deal in range(100_000)
