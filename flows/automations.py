@@ -25,7 +25,7 @@ from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL
 
 from flows.flow import sales_funnel
-from flows.monitoring import QUALITY_GATE
+from flows.watching.monitoring import QUALITY_GATE
 
 NAME = sales_funnel.name
 FLOW_RUN: dict[str, str | list[str]] = {"prefect.resource.id": "prefect.flow-run.*"}

@@ -15,23 +15,21 @@ from prefect.runtime import flow_run
 
 from flows import signals
 from flows.errors import InputError, InterruptedRunError, SalesFunnelError
-from flows.export_folder import place_for_files, put_files_in_place
+from flows.files.export_folder import place_for_files, put_files_in_place
+from flows.files.page_file import beside, put_in_place
 from flows.holding import held_warehouse
-from flows.kept_reports import kept_reports
-from flows.ledger import known
 from flows.making import begin
-from flows.masking_key import fresh_key, masking_key, sweep_fresh_key
-from flows.monitoring import failed, run_name, show_outcome, show_plan
-from flows.page_file import beside, put_in_place
 from flows.people import forgotten_users
+from flows.people.masking_key import fresh_key, masking_key, sweep_fresh_key
 from flows.places import check_places
 from flows.plan import plan
-from flows.report import is_shown, report_table
-from flows.report_process import ReportProcess, report_process
+from flows.records.ledger import known
+from flows.report.kept import kept_reports
+from flows.report.process import ReportProcess, report_process
+from flows.report.rows import is_shown, report_table
 from flows.run import Run
-from flows.secret_blocks import with_secrets
 from flows.settings import Settings, load_settings
-from flows.steps import step
+from flows.settings.secret_blocks import with_secrets
 from flows.tasks import (
     build_model,
     check_models,
@@ -44,6 +42,8 @@ from flows.tasks import (
 from flows.unforeseen import told_in_short
 from flows.warehouse.address import has_password, shown
 from flows.warehouse.export import opened_export
+from flows.watching.monitoring import failed, run_name, show_outcome, show_plan
+from flows.watching.steps import step
 from transforms.sources import RAW_TABLES
 
 

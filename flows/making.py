@@ -7,9 +7,9 @@ import ibis
 from ibis import Table
 
 from flows.build import build
-from flows.dictionary import made_before
 from flows.people import are_others_than_before, fingerprint
-from flows.record import last_published
+from flows.records.dictionary import made_before
+from flows.records.record import last_published
 from flows.refresh import how_to_refresh
 from flows.run import Run
 from flows.warehouse import LANDED

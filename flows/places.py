@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from flows.errors import InputError
-from flows.export_folder import check_folder
-from flows.folders import check_no_folder
+from flows.files.export_folder import check_folder
+from flows.files.folders import check_no_folder
 from flows.settings import Settings
 from flows.warehouse.address import file_of
 from flows.warehouse.export import check_export, is_database

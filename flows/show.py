@@ -8,14 +8,14 @@ import click
 
 from flows.errors import SalesFunnelError
 from flows.printable import printable_lines
-from flows.secret_blocks import with_secrets
 from flows.settings import load_settings
+from flows.settings.secret_blocks import with_secrets
 from flows.unforeseen import told_in_short
 
 
 def show_config(as_json: bool, **given: str | None) -> int:
     """Print the settings of a run with these options; gives the exit code."""
-    from flows.config import effective, in_words
+    from flows.settings.config import effective, in_words
 
     try:
         found = effective(**given)
@@ -41,7 +41,7 @@ def show_findings(quiet: bool, as_json: bool, **given: str | None) -> int:
 
 def show_known_at(quiet: bool, as_json: bool, known_at: str, **given: str | None) -> int:
     """Write the page about the funnel as it was known, and say so; gives the exit code."""
-    from flows.look_back import in_words, look_back, moment_of
+    from flows.report.look_back import in_words, look_back, moment_of
 
     os.umask(0o077)
     try:

@@ -19,13 +19,13 @@ import click
 from flows import signals
 from flows.errors import RunFailedError
 from flows.holding import hold
-from flows.masking_key import check_can_rotate
 from flows.people import forget
+from flows.people.masking_key import check_can_rotate
 from flows.places import check_places
-from flows.report_process import prepare
-from flows.secret_blocks import with_secrets
+from flows.report.process import prepare
 from flows.server import TemporaryServer, is_surely_needed
 from flows.settings import Settings, load_settings
+from flows.settings.secret_blocks import with_secrets
 from flows.warehouse.address import has_password
 
 
@@ -75,7 +75,7 @@ def start(
     with ThreadPoolExecutor() as pool:
         ready = pool.submit(copy_context().run, _reach_the_server, servers)
         from flows.flow import sales_funnel
-        from flows.progress import showing_steps
+        from flows.watching.progress import showing_steps
 
         ready.result()
     if settings.blocks:

@@ -12,23 +12,23 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from flows import signals
-from flows.dictionary import document
 from flows.errors import RunFailedError, SalesFunnelError
-from flows.history import score_history
+from flows.files.page_file import write
+from flows.files.table_files import write_files
 from flows.ingest import ingest
-from flows.kept_reports import KeptReports, published_runs
-from flows.load_progress import progress_shown
 from flows.making import make
-from flows.page_file import write
-from flows.record import record
-from flows.report_process import ReportProcess
+from flows.records.dictionary import document
+from flows.records.history import score_history
+from flows.records.record import record
+from flows.report.kept import KeptReports, published_runs
+from flows.report.process import ReportProcess
 from flows.run import Run
-from flows.steps import step
-from flows.table_files import write_files
 from flows.version import code_version
 from flows.warehouse.address import shown
 from flows.warehouse.fingerprint import fingerprint
 from flows.warehouse.rows import read, read_scalar
+from flows.watching.load_progress import progress_shown
+from flows.watching.steps import step
 from transforms.sources import RAW_TABLES
 
 # No result is cached or persisted (of a run that fails, Prefect keeps our own short error), and

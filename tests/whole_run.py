@@ -5,10 +5,10 @@ from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from flows.dictionary import document
 from flows.ingest import ingest
 from flows.making import begin, make
-from flows.record import record
+from flows.records.dictionary import document
+from flows.records.record import record
 from flows.run import Run
 from flows.settings import load_settings
 from flows.warehouse import Warehouse

@@ -21,7 +21,6 @@ from flows.doctor.pseudonyms import masking_key, people
 from flows.doctor.rules import funnel, time_zones, versions
 from flows.errors import InputError, SalesFunnelError
 from flows.printable import printable
-from flows.secret_blocks import secret_of
 from flows.settings import (
     PREFIX,
     Settings,
@@ -29,6 +28,7 @@ from flows.settings import (
     usable_settings,
     variable,
 )
+from flows.settings.secret_blocks import secret_of
 from flows.unforeseen import told_in_short
 from flows.warehouse import open_warehouse
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from flows.doctor.finding import Told, ok, problem, warning
 from flows.doctor.prefect_api import prefect_home
 from flows.errors import InputError
-from flows.folders import check_can_write, nearest
+from flows.files.folders import check_can_write, nearest
 from flows.places import check_export_folder, check_report, check_warehouse
 from flows.settings import Settings
 from flows.warehouse import open_warehouse

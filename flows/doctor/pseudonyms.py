@@ -5,10 +5,10 @@ from contextlib import ExitStack
 
 from flows.doctor.finding import Told, ok, problem, warning
 from flows.errors import InputError, SalesFunnelError
-from flows.folders import check_can_write
-from flows.masking_key import CANNOT_USE, existing_key
+from flows.files.folders import check_can_write
 from flows.people import are_others_than_before, fingerprint, forgotten_users
-from flows.record import last_published
+from flows.people.masking_key import CANNOT_USE, existing_key
+from flows.records.record import last_published
 from flows.settings import Settings, origins
 from flows.warehouse import open_warehouse
 

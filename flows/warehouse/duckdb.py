@@ -20,7 +20,7 @@ from ibis import Table
 from ibis.backends.duckdb import Backend
 
 from flows.errors import RunFailedError
-from flows.folders import check_can_write
+from flows.files.folders import check_can_write
 from flows.warehouse import LANDED, QUALITY, SCHEMAS, Entry, reader
 from flows.warehouse.faults import told_in_short
 from flows.warehouse.file import Lock, check_file, check_free, fold_in_log, held, replace, state

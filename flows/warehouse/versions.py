@@ -22,7 +22,7 @@ import sqlglot.expressions as sge
 from ibis.backends.duckdb import Backend
 
 from flows.errors import InputError, of_file
-from flows.folders import check_can_write
+from flows.files.folders import check_can_write
 
 CURRENT, NEXT, VERSIONS, BUILDING = "current", ".current", "versions", ".building-"
 FILES = "*.parquet"

@@ -9,7 +9,7 @@ from ibis import Table
 from ibis.backends.duckdb import Backend
 from ibis.expr.types import Column
 
-from flows.export_folder import ROWS
+from flows.files.export_folder import ROWS
 from flows.warehouse.faults import told_in_short
 from flows.warehouse.rows import read
 

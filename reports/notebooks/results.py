@@ -12,9 +12,9 @@ from ibis.expr.types import IntegerValue
 from pandas import DataFrame, Int64Dtype
 
 from flows.errors import SalesFunnelError
-from flows.folding import folded_by
-from flows.record import newest_published
-from flows.report import SORTED_BY
+from flows.records.record import newest_published
+from flows.report.folding import folded_by
+from flows.report.rows import SORTED_BY
 from flows.settings import load_settings
 from flows.warehouse.read_only import open_to_look
 from reports.drawing import STYLE, Chart

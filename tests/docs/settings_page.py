@@ -11,8 +11,8 @@ from pathlib import Path
 from pydantic.fields import FieldInfo
 
 from flows import settings as settings_module
-from flows.other_variables import OTHER_VARIABLES
 from flows.settings import OPTIONS, SECRETS, Settings, option, variable
+from flows.settings.other_variables import OTHER_VARIABLES
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "settings.md"
@@ -37,7 +37,7 @@ def readers() -> dict[str, list[str]]:
         for name, modules in found.items():
             if read & {name, *ways.get(name, ())}:
                 modules.append(path.relative_to(ROOT).as_posix())
-    return {name: modules or ["flows/settings.py"] for name, modules in found.items()}
+    return {name: modules or ["flows/settings/__init__.py"] for name, modules in found.items()}
 
 
 def _settings() -> str:

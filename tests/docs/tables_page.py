@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from inspect import getdoc, isfunction, signature
 from pathlib import Path
 
-from flows.dictionary import DocumentedTable, documented
+from flows.records.dictionary import DocumentedTable, documented
 from transforms import checks
 from transforms.funnel import load_funnel
 from transforms.graph import load_models
@@ -23,9 +23,9 @@ EXPORT = "export"
 INTRODUCTION = """\
 # The tables
 
-Written by `make docs` from the declarations in `transforms/` and `flows/record.py`; a test fails
-where the two differ. In the warehouse the same is in `quality.data_dictionary`, `quality.lineage`
-and the comments of tables and columns, in the report under "Tables".
+Written by `make docs` from the declarations in `transforms/` and `flows/records/record.py`; a test
+fails where the two differ. In the warehouse the same is in `quality.data_dictionary`,
+`quality.lineage` and the comments of tables and columns, in the report under "Tables".
 
 Types are as Ibis names them. A check of severity *error* stops the run before anything is
 published, one of severity *warn* is recorded and shown. The columns `step_…` of `obt_deals` are

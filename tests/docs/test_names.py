@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.record import RECORDS
+from flows.records.record import RECORDS
 from flows.settings import Settings
 from tests.docs.pages import (
     CONTRIBUTING,

@@ -2,7 +2,7 @@
 
 import re
 
-from flows.record import RECORDS
+from flows.records.record import RECORDS
 from tests.docs.pages import anchors, table
 from tests.docs.tables_page import MARTS, PAGE, README, marts, page
 from transforms.funnel import load_funnel

@@ -17,8 +17,8 @@ import ibis
 import pytest
 
 from flows.errors import InputError
-from flows.export_folder import check_folder, put_files_in_place
-from flows.table_files import OF_QUALITY
+from flows.files.export_folder import check_folder, put_files_in_place
+from flows.files.table_files import OF_QUALITY
 from flows.warehouse.writing import write_months
 from transforms.graph import load_models
 

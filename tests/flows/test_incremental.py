@@ -205,7 +205,7 @@ def test_another_version_of_the_code_makes_every_model_anew(
 ):
     url = new_warehouse()
     with monkeypatch.context() as patched:
-        patched.setattr("flows.record.code_version", lambda: "another one")
+        patched.setattr("flows.records.record.code_version", lambda: "another one")
         patched.setitem(MODELS, "stg_stages", with_another_column(load_models()["stg_stages"]))
         tell(url, FIRST, "first", incremental=True)
     batch = NEXT["deals that are new, late and corrected"]

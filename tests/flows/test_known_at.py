@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from flows.errors import InputError
-from flows.look_back import look_back
+from flows.report.look_back import look_back
 from flows.run import Run
 from flows.settings import load_settings
 from tests.docs.pages import ROOT, table

@@ -484,15 +484,15 @@ def test_a_signal_in_the_middle_of_a_query_does_so_too(published, export, number
 # Python drops what a signal raises within a destructor: "Exception ignored in …".
 IN_A_DESTRUCTOR = """
     import signal
-    import flows.steps
+    import flows.watching.steps
     from flows.main import command
 
     class Dying:
         def __del__(self):
             signal.raise_signal(signal.SIGINT)
 
-    announce = flows.steps.announce
-    flows.steps.announce = lambda name: (announce(name), name == "stg_users" and Dying())
+    announce = flows.watching.steps.announce
+    flows.watching.steps.announce = lambda name: (announce(name), name == "stg_users" and Dying())
     command()
     """
 
@@ -544,7 +544,7 @@ def test_a_signal_waits_until_a_line_is_logged(published, export):
 DEAF = """
     import time
     import flows.signals
-    import flows.steps
+    import flows.watching.steps
     from flows.main import command
 
     def hang(name):
@@ -556,7 +556,7 @@ DEAF = """
                 pass
 
     flows.signals.PATIENCE = 0.5
-    flows.steps.announce = hang
+    flows.watching.steps.announce = hang
     command()
     """
 
@@ -582,10 +582,10 @@ def test_even_if_nobody_listens_any_more(published, export, eventually):
 
 
 WITH_STEPS_ON_STDOUT = """
-    import flows.steps
+    import flows.watching.steps
     from flows.main import command
 
-    flows.steps.announce = lambda name: print(name, flush=True)
+    flows.watching.steps.announce = lambda name: print(name, flush=True)
     command()
     """
 

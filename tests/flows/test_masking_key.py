@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from flows.errors import InputError, RunFailedError, WarehouseBusyError
-from flows.masking_key import fresh_key, masking_key, sweep_fresh_key
+from flows.people.masking_key import fresh_key, masking_key, sweep_fresh_key
 from flows.settings import Settings, load_settings
 
 KEY = "0123456789abcdef0123456789abcdef"

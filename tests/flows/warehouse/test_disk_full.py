@@ -14,8 +14,8 @@ import pytest
 from psycopg2 import sql
 
 from flows.errors import RunFailedError
-from flows.masking_key import masking_key
-from flows.page_file import write
+from flows.files.page_file import write
+from flows.people.masking_key import masking_key
 from flows.settings import load_settings
 from flows.warehouse import SCHEMAS
 from flows.warehouse.address import shown

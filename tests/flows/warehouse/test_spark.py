@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from flows.errors import InputError, WarehouseBusyError
-from flows.export_folder import ROWS
+from flows.files.export_folder import ROWS
 from flows.warehouse import open_warehouse
 from flows.warehouse.address import WAREHOUSES
 from tests.flows.canaries import found_below, spellings

@@ -19,7 +19,7 @@ from pydantic_settings import (
 )
 
 from flows.errors import InputError
-from flows.setting_forms import File, Folder, Moment, Place, Size, TimeZone, WebAddress
+from flows.settings.forms import File, Folder, Moment, Place, Size, TimeZone, WebAddress
 from flows.warehouse.address import has_password, is_postgres, with_password
 from flows.warehouse.limits import Limits
 

@@ -3,8 +3,8 @@
 import os
 from typing import Any
 
-from flows.other_variables import OTHER_VARIABLES
 from flows.settings import OPTIONS, SECRETS, Settings, load_settings, option, origins, variable
+from flows.settings.other_variables import OTHER_VARIABLES
 from flows.warehouse.address import has_password, shown
 
 MASK = "***"

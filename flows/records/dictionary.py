@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from flows.record import RECORDS, RUN_ID
+from flows.records.record import RECORDS, RUN_ID
 from flows.run import Run
 from flows.warehouse import QUALITY, SNAPSHOTS, Warehouse
 from flows.warehouse.rows import read

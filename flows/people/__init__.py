@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from flows.errors import InputError, of_file
-from flows.private_file import alone_with, check_private, write_whole
+from flows.files.private_file import alone_with, check_private, write_whole
 from flows.settings import Settings
 
 LONGEST_ID = 18

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from flows.errors import InputError, RunFailedError, WarehouseBusyError, of_file
-from flows.private_file import check_private
+from flows.files.private_file import check_private
 from flows.settings import SHORTEST_KEY, Settings, origins
 
 CANNOT_USE = "cannot use the masking key"

@@ -15,8 +15,8 @@ from typing import Any
 import pyarrow as pa
 
 from flows.errors import RunFailedError
-from flows.page_file import beside, put_in_place, write
-from flows.record import earlier_runs
+from flows.files.page_file import beside, put_in_place, write
+from flows.records.record import earlier_runs
 from flows.run import Run
 from flows.warehouse.address import shown
 from flows.warehouse.rows import read

@@ -8,7 +8,7 @@ from filecmp import cmp
 from pathlib import Path
 
 from flows.errors import RunFailedError
-from flows.folders import check_can_write
+from flows.files.folders import check_can_write
 from flows.warehouse.address import mark
 
 FAULT = "cannot export to it"

@@ -12,12 +12,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from flows import ROOT
 from flows.errors import InputError, RunFailedError
-from flows.folders import check_no_folder
-from flows.page_file import beside, put_in_place, write
-from flows.record import newest_published
+from flows.files.folders import check_no_folder
+from flows.files.page_file import beside, put_in_place, write
+from flows.records.record import newest_published
 from flows.run import read_funnel
-from flows.setting_forms import Moment
 from flows.settings import Settings
+from flows.settings.forms import Moment
 from flows.warehouse.address import shown
 from flows.warehouse.read_only import looking_at_one_run
 from flows.warehouse.rows import read, read_scalar

@@ -11,8 +11,8 @@ from prefect.logging import get_run_logger
 
 from flows import signals
 from flows.errors import InterruptedRunError, SalesFunnelError
-from flows.progress import announce
 from flows.unforeseen import told_in_short
+from flows.watching.progress import announce
 
 
 @dataclass

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 from ibis import Table
 
-from flows.folding import folded, with_owners_folded
+from flows.report.folding import folded, with_owners_folded
 from flows.warehouse.rows import read
 
 # Of so many rows nobody reads a table or sees a chart: rep_sales_rep_totals sums them up.

@@ -3,7 +3,7 @@
 import ibis
 import pyarrow as pa
 
-from flows.record import earlier_runs
+from flows.records.record import earlier_runs
 from flows.run import Run
 from flows.warehouse.rows import read
 

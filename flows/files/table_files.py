@@ -12,8 +12,8 @@ from pathlib import Path
 import ibis.selectors as s
 
 from flows.errors import InputError, of_file
-from flows.export_folder import FAULT
-from flows.report import shown_rows
+from flows.files.export_folder import FAULT
+from flows.report.rows import shown_rows
 from flows.run import Run
 from transforms.times import month
 

@@ -1,0 +1,1 @@
+"""What runs leave in `quality` about themselves and their tables."""

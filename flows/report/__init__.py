@@ -1,0 +1,1 @@
+"""What the report shows, the process that draws it, and the reports that are kept."""
