@@ -7,9 +7,11 @@ from ibis.expr.types import IntegerValue, StringValue, Value
 WHITE_SPACE = r"\t-\r "
 # White space, punctuation and symbols, by their places in Unicode, for the same reason.
 _SYMBOLS = (
-    "\u00a0-\u00a9\u00ab-\u00b1\u00b4\u00b6-\u00b8\u00bb\u00bf\u00d7\u00f7"  # Latin-1
-    "\u2000-\u206f\u20a0-\u20c0\u2190-\u245f\u2500-\u2bff"  # dashes, quotes, currencies, arrows, …
-    "\u3000-\u3003\u3008-\u3020\ufe00-\ufe0f\uff01-\uff0f\U0001f000-\U0001faff"  # CJK, emoji
+    "\u00a0-\u00a9\u00ab\u00ac\u00ae-\u00b1\u00b4\u00b6-\u00b8\u00bb\u00bf\u00d7\u00f7"  # Latin-1
+    "\u2000-\u200b\u200e-\u206f\u20a0-\u20c0\u2190-\u245f\u2500-\u2bff"  # dashes, quotes, arrows
+    "\u060c\u061b\u061f\u0964\u0965\u30fb\u3000-\u3003\u3008-\u3020"  # of other scripts
+    "\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65"  # full width
+    "\ufe00-\ufe0f\U0001f000-\U0001faff"  # emoji
 )
 NOT_LETTER_OR_DIGIT = f"[{WHITE_SPACE}!-/:-@\\[-`{{-~{_SYMBOLS}]+"
 

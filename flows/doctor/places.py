@@ -49,7 +49,7 @@ def warehouse(settings: Settings) -> Iterator[Told]:
 def report(settings: Settings) -> Iterator[Told]:
     """The report, and the folder of the reports that are kept."""
     check_report(settings)
-    for folder in (settings.report.parent, settings.runs_index.parent):
+    for folder in (settings.report.resolve().parent, settings.runs_index.resolve().parent):
         check_can_write(folder, "cannot write the report")
     yield ok(str(settings.report))
 

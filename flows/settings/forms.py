@@ -43,9 +43,8 @@ def _in_utc(moment: datetime | None) -> datetime | None:
     """Without its offset, as the warehouse has it; a moment without an offset is UTC."""
     if moment is None:
         return None
-    if (
-        not 1970 < moment.year < 2199
-    ):  # as ingestion takes no other times, and no offset adds a year
+    # Events are of 1970 to 2199; within these, no offset and no time zone leads out of the years.
+    if not 1970 < moment.year < 2199:
         raise ValueError("out of range: after 1970 and before 2199")
     return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
 

@@ -27,10 +27,13 @@ def opened(url: str, key: bytes, forgotten: Collection[int], limits: Limits) -> 
         if not path.is_file():
             raise InputError(f"{path}: there is no such DuckDB file")
         # What it would spill is not masked yet.
-        backend = ibis.duckdb.connect(temp_directory="")
-        # By a name of ours: its own is that of the file, which a schema in it can have, too.
-        file = sge.convert(str(path)).sql("duckdb")
-        backend.raw_sql(f"ATTACH {file} AS _funnel_source (READ_ONLY); USE _funnel_source")
+        backend = ibis.duckdb.connect(str(path), read_only=True, temp_directory="")
+        if backend.current_catalog in backend.list_databases():
+            # It is called as the file is, and so is a schema in it: a name of ours, then.
+            backend.disconnect()
+            backend = ibis.duckdb.connect(temp_directory="")
+            file = sge.convert(str(path)).sql("duckdb")
+            backend.raw_sql(f"ATTACH {file} AS _funnel_source (READ_ONLY); USE _funnel_source")
 
     def tables(schema: str) -> dict[str, bool]:
         return dict.fromkeys(backend.list_tables(database=schema), True)

@@ -5,9 +5,8 @@ import gzip
 import zlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from functools import partial
 from io import TextIOWrapper
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO
 
@@ -20,6 +19,9 @@ from transforms.sources import SOURCES, Source
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 LONGEST = 40  # of the name of a column that is told
+# Longer than any line that is read: then it is a quote without an end.
+LONGEST_VALUE = 32 << 20
+LAST = "\x1f"  # a row that no file has
 _EXPECTED = {name + suffix for name in SOURCES for suffix in SUFFIXES}
 OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
@@ -170,9 +172,7 @@ def _what_is_wrong(
 
 def _csv_header(path: Path) -> tuple[tuple[str, ...], str]:
     """The header, and what ends it: a name in it can hold an end of a line of another kind."""
-    # What is not UTF-8 further down is no matter of the header.
-    decoded = partial(TextIOWrapper, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    with opened(path) as content, decoded(content) as stream:
+    with opened(path) as content, _decoded(content) as stream:
         reader = csv.reader(stream)
         header = tuple(next(reader, ()))
         stream.seek(0)
@@ -181,6 +181,11 @@ def _csv_header(path: Path) -> tuple[tuple[str, ...], str]:
     if "\0" in "".join(header):  # UTF-16 without its mark
         raise UnicodeError
     return header, "".join(line[len(line.rstrip("\r\n")) :] for line in last)
+
+
+def _decoded(content: IO[bytes]) -> TextIOWrapper:
+    """As text, in which what is not UTF-8 stays as it is: that is a matter of single rows."""
+    return TextIOWrapper(content, encoding="utf-8-sig", errors="surrogateescape", newline="")
 
 
 def others(header: Iterable[str], known: Collection[str]) -> tuple[str, ...]:
@@ -213,7 +218,25 @@ def may_quote_the_end_of_a_line(file: ExportFile) -> bool:
             if b"\n" in within or b"\r" in within:
                 return True
             is_within ^= len(parts) % 2 == 0
-    return False
+    return is_within
+
+
+def line_of_open_quote(file: ExportFile) -> int | None:
+    """The line of a CSV file on which a row begins that has a quote without an end, if one does."""
+    usual = csv.field_size_limit(LONGEST_VALUE)
+    begins = ends = 0
+    is_closed = False
+    try:
+        with opened(file.path) as content, _decoded(content) as stream:
+            reader = csv.reader(chain(stream, ["\n", f"{LAST}\n"]))
+            for row in reader:
+                begins, ends = ends, reader.line_num
+                is_closed = row == [LAST]
+    except csv.Error:
+        return ends + 1
+    finally:
+        csv.field_size_limit(usual)
+    return None if is_closed else begins + 1
 
 
 def count_lines(file: ExportFile) -> int:

@@ -14,7 +14,6 @@ from ibis.backends.duckdb import Backend
 
 from flows.warehouse.folder import ExportFile, count_lines, is_gzipped
 from flows.warehouse.reading import is_blank
-from flows.warehouse.rows import read_one
 
 NO_DELIMITER = "\x1f\x1e\x1d\x1c"
 UNDECODED = "_undecoded_lines"
@@ -53,17 +52,14 @@ def with_lines(
     ).select("line", "column_name", "reason")
 
 
-def line_of_open_quote(connection: Backend, file: ExportFile) -> int | None:
-    """The line with the quote that is opened and not closed, if there is one."""
-    odd = _odd_lines(connection, file)
-    toggling = odd.filter(odd.toggles)
-    found = read_one(toggling.agg(lines=toggling.count(), last=toggling.line.max()))
-    return int(found["last"]) if found["lines"] % 2 else None
-
-
 def _lines_without_row(connection: Backend, file: ExportFile) -> tuple[Table, Table]:
     """The lines that go on with a quoted value, and the blank ones: `line`."""
-    odd = _odd_lines(connection, file)
+    name = file.source.name
+    odd = connection.create_table(f"_odd_{name}", _odd_lines(connection, file), temp=True)
+    # Lines that are not UTF-8 are not among them, and move the ones behind them.
+    undecoded = connection.table(UNDECODED).select(line=ibis._.line.cast("int64")).distinct()
+    undecoded = connection.create_table(f"_undecoded_{name}", undecoded, temp=True)
+    odd = _moved_down(odd.rename(place="line"), undecoded).rename(line="place")
     within = _within_quotes(odd)
     return within, odd.filter(odd.is_blank).anti_join(within, "line").select("line")
 
@@ -89,15 +85,6 @@ def text_lines(connection: Backend, file: ExportFile, **options: bool | str) -> 
 
 def _odd_lines(connection: Backend, file: ExportFile) -> Table:
     """One row per line that is blank, or opens or closes a value that goes over more lines."""
-    name = file.source.name
-    odd = connection.create_table(f"_odd_{name}", _decoded_odd_lines(connection, file), temp=True)
-    # Lines that are not UTF-8 are not among them, and move the ones behind them.
-    undecoded = connection.table(UNDECODED).select(line=ibis._.line.cast("int64")).distinct()
-    undecoded = connection.create_table(f"_undecoded_{name}", undecoded, temp=True)
-    return _moved_down(odd.rename(place="line"), undecoded).rename(line="place")
-
-
-def _decoded_odd_lines(connection: Backend, file: ExportFile) -> Table:
     text = text_lines(
         connection,
         file,

@@ -9,6 +9,7 @@ on millions of rows that is most of the speed. Each step is a view, so that Duck
 once.
 """
 
+import secrets
 from collections.abc import Collection, Sequence
 from functools import reduce
 from glob import escape
@@ -149,9 +150,11 @@ def typed(
         hashed = {f"_hashed_{name}": value for name, value in of_all.items()}
     made = scanned.select(**raw, **hashed, **{FAULTS: reduce(add, bits).cast("int64")})
     made = made.alias(f"_typed_{source.name}")
-    whole = ibis.struct({name: made[name] for name in hashed or raw})
+    whole = {name: made[name] for name in hashed or raw}
+    if hashed:  # an id could be found by trying
+        whole["salt"] = ibis.literal(secrets.randbits(62))
     # One bit less: not every engine has unsigned integers.
-    return made.select(*raw, FAULTS, (whole.hash() >> 1).name(ROW_HASH))
+    return made.select(*raw, FAULTS, (ibis.struct(whole).hash() >> 1).name(ROW_HASH))
 
 
 def _raw_row(
@@ -306,6 +309,6 @@ def _boolean(cell: StringValue) -> Value:
 def _json_list(cell: StringValue) -> StringValue:
     # DuckDB reads some that no other engine does: NaN, Infinity, and a comma before the end.
     besides_texts = cell.re_replace(r'"(\\.|[^"\\])*"', '""')
-    is_lax = besides_texts.re_search(r"NaN|Infinity|,\s*[\]}]")
+    is_lax = besides_texts.re_search(r"(?i)nan|inf|,\s*[\]}]")
     is_list = ~is_lax & (_json_type(cell) == "ARRAY")
     return ibis.cases((_json_valid(cell), ibis.ifelse(is_list, cell, None)))

@@ -26,6 +26,8 @@ from transforms.funnel import Step
         ("Renewal\u00b7Expansion", "renewal_expansion"),
         ("Needs\u2019 Assessment", "needs_assessment"),
         ("\U0001f680 Qualified Lead \u2713\ufe0f", "qualified_lead"),
+        ("\uff08SC\uff1a2\uff09", "sc_2"),
+        ("Ver\u00adtrieb", "ver\u00adtrieb"),
         ("m\u00b2 \u00bd \u2460", "m\u00b2_\u00bd_\u2460"),
     ],
 )

@@ -72,8 +72,9 @@ def deal_observations(
     seen = seen.filter(seen.observed_at <= ibis.literal(now, "timestamp(6)"))
     until_now = seen.filter(seen.observed_at <= at)
     last = first_row(until_now, ["deal_id"], [until_now.observed_at.desc()])
-    logged = stg_deal_changes.group_by("deal_id").agg(
-        last_logged_at=stg_deal_changes.changed_at.max()
+    changes = stg_deal_changes
+    logged = changes.group_by("deal_id").agg(
+        last_logged_at=changes.changed_at.max(where=changes.changed_at <= at)
     )
     given = deals_table(raw_deals)
     said = given.mutate(

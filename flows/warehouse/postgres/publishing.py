@@ -71,7 +71,8 @@ def publish(
     `afresh`: rows that are replaced do not stay in the files.
 
     Raises:
-        RunFailedError: columns changed, or it is `afresh`, and readers did not let go of the table.
+        RunFailedError: somebody did not let go of a table that has to change, or a foreign key of
+            somebody refers to one that is made afresh.
     """
     with session.cursor() as cursor:
         for candidate in candidates:
@@ -122,9 +123,7 @@ def _publish(cursor: Cursor, candidates: Sequence[Candidate], afresh: bool) -> S
             if not candidate.stays:
                 fit(cursor, candidate)
             if afresh and not (candidate.keeps_rows or candidate.gone):
-                cursor.execute(SHORT_WAIT)
-                cursor.execute(sql.SQL("TRUNCATE {}").format(candidate.place))
-                cursor.execute(USUAL_WAIT)
+                _truncate(cursor, candidate)
             _copy_rows(cursor, candidate)
             copied.append(candidate)
         if candidate in made:  # with its rows in it: that is quicker
@@ -134,6 +133,19 @@ def _publish(cursor: Cursor, candidates: Sequence[Candidate], afresh: bool) -> S
             add_key(cursor, candidate.schema, candidate.name, candidate.key)
         comment(cursor, candidate)
     return copied
+
+
+def _truncate(cursor: Cursor, candidate: Candidate) -> None:
+    """Give up the rows of a table, and its files."""
+    cursor.execute(SHORT_WAIT)
+    try:
+        cursor.execute(sql.SQL("TRUNCATE {}").format(candidate.place))
+    except errors.FeatureNotSupported:
+        raise RunFailedError(
+            f"{candidate.schema}.{candidate.name}: a foreign key of yours refers to it; drop it,"
+            " run again, make it anew"
+        ) from None
+    cursor.execute(USUAL_WAIT)
 
 
 def _changed_places(cursor: Cursor, candidate: Candidate) -> bool:

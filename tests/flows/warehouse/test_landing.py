@@ -305,12 +305,13 @@ def test_options_are_a_json_list(land):
         7,g,,"[{""id"": NaN}]"
         8,h,,"[1, -Infinity]"
         9,i,,"[{""id"": 1,}, 2 , ]"
-        10,j,,"[{""id"": 1, ""label"": ""NaN,]\\"",]""}]"
+        10,j,,"[nan, -inf]"
+        11,k,,"[{""id"": 1, ""label"": ""NaN,]\\"",]""}]"
         """,
     )
-    assert [row["id"] for row in rows(landed, "id")] == [1, 2, 3, 10]
+    assert [row["id"] for row in rows(landed, "id")] == [1, 2, 3, 11]
     assert rejected(landed) == [
-        (line, "field_value_options", "not a JSON list") for line in range(5, 11)
+        (line, "field_value_options", "not a JSON list") for line in range(5, 12)
     ]
 
 
@@ -918,6 +919,29 @@ def test_a_quote_that_is_not_closed_in_a_large_file_is_told(land, tmp_path):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        b'1,Monitor 24"\n2,b\n',
+        b'1,"two\nlines"\n2,Monitor 24"\n',
+        b'1,"two\nlines" \n2,b\n',
+        b'1,"two\n""lines"""\n2,b',
+        b'1,"M\xfcller\nB"\n2,b\n',
+        b'1,5" p\n2,"two\nlines"',
+    ],
+)
+def test_quotes_that_are_closed_or_text_are_no_fault(land, text):
+    landed = land("stages", STAGES.encode() + text)
+    assert landed.rows_read == 2
+    assert landed.rows_loaded >= 1
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+def test_a_quote_that_is_never_closed_is_told_whatever_ends_a_line(land, end):
+    with pytest.raises(InputError, match="line 3: a quote is opened and not closed"):
+        land("stages", (STAGES + '1,a\n2,"secret\n3,c\n').replace("\n", end))
+
+
+@pytest.mark.parametrize(
     ("text", "may"),
     [
         ('a,"b"\nc,d\n', False),
@@ -927,6 +951,7 @@ def test_a_quote_that_is_not_closed_in_a_large_file_is_told(land, tmp_path):
         ('a,"b""\nc"\n', True),
         ('a,5" b\nc,d\n', True),
         ('a,5" by 6" b\nc,d\n', False),
+        ('a,5" b,"c\nd"', True),
         ('"' + "x" * 2_000_000 + '",b\n' + "c,d\n" * 500_000, False),
         ("c,d\n" * 500_000 + '"' + "x" * 2_000_000 + '\n",b\n', True),
     ],

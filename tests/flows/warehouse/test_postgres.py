@@ -366,7 +366,7 @@ def test_a_foreign_key_of_people_is_named_as_what_stands_in_the_way(url, query):
     query("INSERT INTO public.mine VALUES (1)")
     with pytest.raises(RunFailedError, match="a foreign key of yours refers to rows that go"):
         publish(url, n=2)
-    with pytest.raises(RunFailedError, match="a foreign key of yours refers to a table"):
+    with pytest.raises(RunFailedError, match="a foreign key of yours refers to it"):
         publish(url, n=2, afresh=True)
     assert query("SELECT n FROM marts.rep_a") == [1]
 

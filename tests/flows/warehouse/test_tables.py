@@ -197,6 +197,16 @@ def test_a_file_can_be_called_as_a_schema_in_it_is(tmp_path):
         assert {*export} == {*TABLES}
 
 
+def test_a_view_can_name_the_file_that_it_is_in(tmp_path):
+    file = tmp_path / "source.duckdb"
+    with duckdb.connect(str(file)) as connection:
+        Place(f"duckdb://{file}", connection.execute)
+        connection.execute("ALTER TABLE raw.stages RENAME TO kept")
+        connection.execute("CREATE VIEW raw.stages AS SELECT * FROM source.raw.kept")
+    with opened_export(f"duckdb://{file}?schema=raw", KEY) as export:
+        assert "stages" in export
+
+
 def test_a_table_more_is_read(place, land):
     place.run("CREATE TABLE raw.deals (deal_id text, status text)")
     place.run("INSERT INTO raw.deals VALUES ('7', 'open')")

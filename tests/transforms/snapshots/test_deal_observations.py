@@ -63,6 +63,14 @@ def test_what_a_table_says_was_not_observed_in_the_future(run):
     assert found == [(start, 12.0)]
 
 
+def test_a_change_in_the_future_makes_nothing_new(run):
+    log = """
+        deal_id | changed_at       | changed_field_key | new_value
+        1       | 2099-01-01 00:00 | stage_id          | 3
+    """
+    assert observed(run, SAME, before=BEFORE, stg_deal_changes=log) == [(JUNE,)]
+
+
 def test_a_second_look_at_the_same_time_replaces_the_first(run):
     before = BEFORE.replace("2024-06", "2024-07")
     changed = SAME.replace("10 ", "12 ")
