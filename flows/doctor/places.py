@@ -12,8 +12,8 @@ from flows.errors import InputError
 from flows.files.folders import check_can_write, nearest
 from flows.places import check_export_folder, check_report, check_warehouse
 from flows.settings import Settings
-from flows.warehouse import open_warehouse
-from flows.warehouse.address import shown, spark_places
+from flows.warehouse import open_warehouse, room_for
+from flows.warehouse.address import file_of, shown
 from flows.warehouse.export import is_database, opened_export
 from transforms.sources import SOURCES
 
@@ -61,21 +61,14 @@ def export(settings: Settings) -> Iterator[Told]:
 
 
 def disk(settings: Settings) -> Iterator[Told]:
-    """Room: a run works on a copy of a DuckDB file, and may add as much as there is to read.
-
-    One on Spark makes another version of every table.
-    """
-    grows = _size(settings.warehouse) + _size(settings.source)
+    """Room on every disk that a run writes to."""
     places = {
         "the report": (settings.report.parent, 0),
         "TMPDIR": (Path(os.environ.get("TMPDIR") or "/tmp"), 0),
         "PREFECT_HOME": (prefect_home(), 0),
     }
-    if settings.warehouse.startswith("duckdb://"):
-        file = Path(settings.warehouse.removeprefix("duckdb://"))
-        places = {"the warehouse": (file.parent, grows)} | places
-    if on_spark := spark_places(settings.warehouse):
-        places = {"the warehouse": (on_spark[1], _size(settings.source))} | places
+    if room := room_for(settings.warehouse, _size(settings.source)):
+        places = {"the warehouse": room} | places
     for what, (folder, more) in places.items():
         free = shutil.disk_usage(nearest(folder)).free
         said = f"{folder}: {free / 1e9:,.1f} GB free for {what}"
@@ -103,7 +96,7 @@ def temporary(_: Settings) -> Iterator[Told]:
 
 def _size(url: str) -> int:
     """Of a file, or of the files of a folder; of a database elsewhere, nothing is known."""
-    path = Path(url.removeprefix("duckdb://").partition("?")[0])
+    path = file_of(url) or Path(url)
     if path.is_dir() and not is_database(url):
         return sum(file.stat().st_size for file in path.iterdir() if file.is_file())
     return path.stat().st_size if path.is_file() else 0

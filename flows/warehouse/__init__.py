@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ibis import Table
 
 from flows.errors import FULL, InputError, SalesFunnelError, of_file
-from flows.warehouse.address import WAREHOUSES, is_postgres, spark_places
+from flows.warehouse.address import WAREHOUSES, file_of, is_postgres, spark_places
 from flows.warehouse.folder import ExportFile
 from flows.warehouse.limits import USUAL, Limits
 from transforms.sources import Source
@@ -157,6 +157,18 @@ class Warehouse(Protocol):
 
     def publish_quality(self) -> None:
         """Show only what the run recorded in `quality`; the run is over."""
+
+
+def room_for(warehouse: str, read: int) -> tuple[Path, int] | None:
+    """The folder in which a run makes its tables, and how many bytes it may add; on a server, None.
+
+    `read`: bytes of the export; a run may add as much.
+    """
+    if file := file_of(warehouse):  # it works on a copy
+        return file.parent, read + (file.stat().st_size if file.is_file() else 0)
+    if places := spark_places(warehouse):  # it makes another version of every table
+        return places[1], read
+    return None
 
 
 def open_warehouse(url: str, limits: Limits = USUAL) -> Warehouse:
