@@ -44,7 +44,7 @@ def reopenings(last_losses: Table, stg_deal_stage_changes: Table) -> Table:
     """One row per deal that entered a stage after its last loss: deal_id, reopened_at (the first).
 
     Args:
-        last_losses: at most one row per deal: deal_id, last_lost_at.
+        last_losses: at most one row per deal: deal_id, last_lost_at, and others.
         stg_deal_stage_changes: the stages.
     """
     entries = stg_deal_stage_changes.select("deal_id", "entered_at")

@@ -59,7 +59,9 @@ def int_deal_losses(
     from_log = logged_losses(stg_deal_changes)
     last = from_log.group_by("deal_id").agg(last_lost_at=from_log["at"].max())
     lost = stg_deals.filter(stg_deals.status == "lost", stg_deals.closed_at.notnull())
-    lost = joined_by("deal_id", lost, last, reopenings(last, stg_deal_stage_changes))
+    lost = joined_by("deal_id", lost, last)
+    later = lost.filter(lost.closed_at > lost.last_lost_at)  # hardly any
+    lost = joined_by("deal_id", lost, reopenings(later, stg_deal_stage_changes))
     is_another = lost.last_lost_at.isnull() | (lost.reopened_at <= lost.closed_at)
     from_deals = lost.filter(is_another).select(
         "deal_id", at="closed_at", lost_reason_id=ibis.null("int64")

@@ -81,12 +81,14 @@ def stg_deals(
     )
     owners, stages = stg_deal_owner_changes, stg_deal_stage_changes
     entered_won = stages.semi_join(won_stages(stg_stages, stg_funnel_steps), "stage_id")
-    last_losses = _last_losses(stg_deal_changes)
+    given, last_losses = deals_table(raw_deals), _last_losses(stg_deal_changes)
+    both = given.inner_join(last_losses, "deal_id")
+    later = both.filter(both.lost_time > both.last_lost_at)  # hardly any
     logged = joined_by(
         "deal_id",
         added,
         last_losses,
-        reopenings(last_losses, stages),
+        reopenings(later, stages),
         entered_won.group_by("deal_id").agg(first_won_at=entered_won.entered_at.min()),
         owners.filter(owners.owned_until.isnull()).select("deal_id", last_user_id="user_id"),
         stages.filter(stages.next_entered_at.isnull()).select(
@@ -101,7 +103,6 @@ def stg_deals(
             (is_lost, "lost"), (logged.first_won_at.notnull(), "won"), else_="open"
         )
     )
-    given = deals_table(raw_deals)
     both = given.outer_join(logged, "deal_id").mutate(
         status=ibis.coalesce(given.status, logged.derived_status, "open")
     )
