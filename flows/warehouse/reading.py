@@ -22,6 +22,7 @@ from ibis.backends.duckdb import Backend
 from ibis.expr.types import BooleanValue, StringValue, Value
 
 from flows.warehouse.folder import ExportFile, is_gzipped
+from flows.warehouse.json_lists import json_list
 from flows.warehouse.timestamps import TIME, is_plausible, is_uncertain, unusual_time
 from transforms import text as texts
 from transforms.masking.pseudonyms import (
@@ -65,19 +66,9 @@ MISSING = "missing"
 NUL, ESCAPED_NUL = "a NUL character", r"\u0000"
 
 
-@ibis.udf.scalar.builtin(name="json_type", signature=((dt.string,), dt.string))
-def _json_type(text):  # type: ignore[no-untyped-def]
-    """Type of a JSON text."""
-
-
 @ibis.udf.scalar.builtin(name="url_decode", signature=((dt.string,), dt.string))
 def _decoded(text):  # type: ignore[no-untyped-def]
     """The text with its %XX as characters: a NUL itself would end the statement."""
-
-
-@ibis.udf.scalar.builtin(name="json_valid", signature=((dt.string,), dt.boolean))
-def _json_valid(text):  # type: ignore[no-untyped-def]
-    """Whether a text is JSON."""
 
 
 def scan(connection: Backend, file: ExportFile, *, by_one: bool = False) -> Table:
@@ -201,7 +192,7 @@ def _read(cells: Table, column: Column, zone: str) -> Value:
         case "boolean":
             return _boolean(cell)
         case _:
-            return _json_list(cell)
+            return json_list(cell)
 
 
 def _within_bounds(cells: Table, column: Column, zone: str) -> Value:
@@ -304,11 +295,3 @@ def _number(text: StringValue) -> Value:
 def _boolean(cell: StringValue) -> Value:
     unusual = cell.strip().lower().cases(*_BOOLEANS.items())
     return cell.cases(("True", True), ("False", False), else_=unusual)
-
-
-def _json_list(cell: StringValue) -> StringValue:
-    # DuckDB reads some that no other engine does: NaN, Infinity, and a comma before the end.
-    besides_texts = cell.re_replace(r'"(\\.|[^"\\])*"', '""')
-    is_lax = besides_texts.re_search(r"(?i)nan|inf|,\s*[\]}]")
-    is_list = ~is_lax & (_json_type(cell) == "ARRAY")
-    return ibis.cases((_json_valid(cell), ibis.ifelse(is_list, cell, None)))
