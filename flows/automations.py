@@ -145,7 +145,7 @@ def _block_id(client: SyncPrefectClient, name: str) -> UUID:
         ) from None
     schema = found.block_schema
     if schema is not None and "notify" not in schema.capabilities:
-        raise click.BadParameter(f"{name} tells nobody; name a notification block")
+        raise click.BadParameter(f"{name} cannot send notifications; name a notification block")
     return found.id
 
 

@@ -103,8 +103,8 @@ Exit codes: 0 done (there can be warnings), 1 failed or stopped by a check, 2 us
 @click.option(
     "--known-at",
     metavar="TS",
-    help="Run nothing; write a page, beside the report, with the funnel as readers knew it then"
-    " (UTC), and why it is another now.",
+    help="Start no run; write a page, beside the report, with the funnel as it was published at"
+    " this time (UTC) beside today's, and why they differ.",
 )
 @click.option("--quiet", is_flag=True, help="Say nothing but errors.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON on stdout.")
@@ -124,12 +124,14 @@ def command(
     if action and dry_run:
         raise click.UsageError(f"{action} does not go with --dry-run.")
     if known_at is not None and (action or dry_run or full_refresh):
-        raise click.UsageError("--known-at runs nothing: it goes with places only.")
+        raise click.UsageError("--known-at starts no run: it goes with places only.")
     if known_at is not None:
         sys.exit(show_known_at(quiet, as_json, known_at, **given))
     if action == "config":
         sys.exit(show_config(as_json, **given))
     if action == "doctor":
+        if full_refresh:
+            given["incremental"] = False
         sys.exit(show_findings(quiet, as_json, **given))
     for number in signals.STOPPING:  # nothing is there yet to be tidied up
         signal.signal(number, lambda number, _: os._exit(stopped(number)))

@@ -37,8 +37,8 @@ def check_warehouse(settings: Settings) -> None:
     source, warehouse = file_of(settings.source), file_of(settings.warehouse)
     if source and warehouse and _is_same(source, warehouse):
         raise InputError(
-            f"{settings.warehouse}: the export is in this file, and nobody can write to one that a"
-            " run reads; give the warehouse a file of its own"
+            f"{settings.warehouse}: the export is in this file, and a run cannot write to the one"
+            " that it reads; give the warehouse a file of its own"
         )
 
 

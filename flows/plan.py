@@ -64,7 +64,7 @@ def in_words(planned: dict[str, Any]) -> str:
     lines.append(f"Warehouse: {planned['warehouse']}")
     for model in planned["models"]:
         made = f"{model['layer']}.{model['name']}"
-        lines.append(f"  {made:<36} from {', '.join(model['reads'])}")
+        lines.append(f"  {made:<36} from {', '.join(model['reads']) or 'funnel.toml'}")
     lines.append(f"Report: {planned['report']}")
     if planned["export"]:
         lines.append(f"Export: {planned['export']}")

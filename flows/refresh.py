@@ -76,8 +76,8 @@ def how_to_refresh(
     if not settings.incremental:
         if is_kept and not full_refresh:
             raise InputError(
-                f"{name}: keeps the rows of earlier exports; add --incremental to join new ones to"
-                " them, or --full-refresh to give them up for this export"
+                f"{name}: holds the rows of earlier exports; add --incremental to merge this"
+                " export into them, or --full-refresh to replace them by it"
             )
         if is_kept:
             warehouse.give_up(LANDED)

@@ -130,9 +130,7 @@ def publish(run: Run, then: Sequence[Callable[[], None]]) -> None:
             try:
                 put_the_other_in_place()
             except SalesFunnelError as error:
-                said = str(error)
-                is_told = "published" in said
-                failed.append(said if is_told else f"the results are published, but {said}")
+                failed.append(f"the results are published, but {error}")
         signals.published.set()
         if failed:
             raise RunFailedError("\n  ".join(failed))

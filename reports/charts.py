@@ -34,7 +34,7 @@ BARS = {"orient": "h", "native_scale": True, "errorbar": None, "saturation": 1, 
 
 
 @chart(section="Funnel", title="Deals and conversion per funnel step")
-def funnel(rep_funnel_dropoff: DataFrame, rep_stage_dwell: DataFrame) -> Figure:
+def funnel(rep_funnel_dropoff: DataFrame) -> Figure:
     """How many deals came how far.
 
     The solid bar and its number count entries into the step (distinct deals per month, summed over
@@ -45,14 +45,14 @@ def funnel(rep_funnel_dropoff: DataFrame, rep_stage_dwell: DataFrame) -> Figure:
     A rate without a fitting denominator is n/a.
     """
     mart = rep_funnel_dropoff
-    is_main = mart["funnel_step"].isin(rep_stage_dwell["funnel_step"])
+    is_main = mart["kind"] == "stage"
     entries = mart["total_volume"].astype(float).fillna(0)
     reached = mart["deals_reached"].astype(float).fillna(0).where(is_main, 0)
     ends = entries.clip(lower=reached)
-    kinds = ["main step" if main else "call step" for main in is_main]
+    kinds = mart["kind"].map({"stage": "main step", "loss": "outcome"}).fillna("call step")
     places = [float(place) for place in range(len(mart))]
-    if not is_main.iloc[-1]:  # the outcome closes the funnel, a little apart
-        kinds[-1], places[-1] = "outcome", places[-1] + 0.5
+    if kinds.iloc[-1] == "outcome":  # it closes the funnel, a little apart
+        places[-1] += 0.5
     figure = Drawing(mart, steps(mart).map(short).tolist(), top=36, right=94)
     axes = figure.rows(ends.max(), places)
     palette = {"main step": MAIN, "call step": SIDE, "outcome": LOSS}
@@ -76,7 +76,7 @@ def entries_by_month(rep_sales_funnel_monthly: DataFrame) -> Figure:
     intake, not a decline.
     """
     mart = rep_sales_funnel_monthly
-    wide = _by_month(mart, steps(mart), "deals_count").tail(MOST_MONTHS)
+    wide = _by_month(mart, steps(mart)).tail(MOST_MONTHS)
     if wide.empty:
         return nothing_to_show()
     labels = [short(step) for step in wide.columns]
@@ -97,7 +97,7 @@ def steps_by_month(rep_sales_funnel_monthly: DataFrame, rep_funnel_dropoff: Data
     in which the data ends, and all after the last new deal, where only deals from before move on.
     """
     mart = rep_sales_funnel_monthly
-    wide = _by_month(mart, steps(mart), "deals_count").tail(MOST_MONTHS)
+    wide = _by_month(mart, steps(mart)).tail(MOST_MONTHS)
     if wide.empty:
         return nothing_to_show()
     rows = math.ceil(len(wide.columns) / PANELS)
@@ -113,7 +113,7 @@ def steps_by_month(rep_sales_funnel_monthly: DataFrame, rep_funnel_dropoff: Data
         axes.fill_between(places, entries, color=PALE, linewidth=0)
         axes.axvspan(over - 0.5, len(entries) - 0.5, color=OTHER, alpha=0.2, linewidth=0)
         axes.set(xlim=(-0.5, len(entries) - 0.5), ylim=(0, 1.05 * entries.max() or 1))
-        axes.set_title(_first_words(step), loc="left", fontsize=8)
+        axes.set_title(short(step, PANEL_TITLE), loc="left", fontsize=8)
         axes.set_yticks([entries.max()], [compact(entries.max())])
         ends = sorted({0, len(entries) - 1})
         axes.set_xticks(ends, [f"{wide.index[at]:%b %y}" for at in ends])
@@ -124,24 +124,19 @@ def steps_by_month(rep_sales_funnel_monthly: DataFrame, rep_funnel_dropoff: Data
     return figure
 
 
-def _by_month(mart: DataFrame, columns: Series, counted: str) -> DataFrame:
-    """One row per month, one column per value, in the order in which they come."""
+def _by_month(mart: DataFrame, columns: Series) -> DataFrame:
+    """Deals: one row per month, one column per value, in the order in which they come."""
     counts = DataFrame(
         {
             "month": to_datetime(mart["month"]),
             "column": columns,
-            "count": mart[counted].astype(float).fillna(0),
+            "count": mart["deals_count"].astype(float).fillna(0),
         }
     )
     wide = counts.pivot_table(
         index="month", columns="column", values="count", aggfunc="sum", sort=False
     )
     return wide.sort_index().fillna(0)
-
-
-def _first_words(name: str) -> str:
-    label = short(name)
-    return label if len(label) <= PANEL_TITLE else label[: PANEL_TITLE - 1] + "…"
 
 
 @chart(section="Cohorts", title="How far the deals of each month came within 90 days")
@@ -199,7 +194,7 @@ def losses_by_step(rep_losses_monthly: DataFrame, rep_funnel_dropoff: DataFrame)
     """Where deals stood when they were lost.
 
     The step is that of the last stage before the loss; losses are counted as in the chart above.
-    Deals that were lost before any known step stand last.
+    Deals that were lost in no stage of the funnel stand last.
     """
     funnel_codes = rep_funnel_dropoff["funnel_step"].map(clean)
     names = dict(zip(funnel_codes, steps(rep_funnel_dropoff), strict=True))
@@ -251,7 +246,7 @@ def losses_by_month(rep_losses_monthly: DataFrame) -> Figure:
     the most frequent first.
     """
     mart = rep_losses_monthly
-    wide = _by_month(mart, mart["lost_reason_label"].map(clean), "deals_count").tail(MOST_MONTHS)
+    wide = _by_month(mart, mart["lost_reason_label"].map(clean)).tail(MOST_MONTHS)
     if wide.empty:
         return nothing_to_show()
     most = wide.sum().sort_values(ascending=False, kind="stable").index[:MOST_BARS]
@@ -337,7 +332,7 @@ def most_active_reps(rep_sales_rep_totals: DataFrame) -> Figure:
     At most 15 are drawn, more are in the table. An activity counts when it is done and has a due
     date; "deals" are the distinct deals with such an activity of the rep, "per deal" is the
     activities over these deals. Reps are told apart by their user id; their names are masked. Reps
-    with few deals can be shown together as "other reps", at least two of them.
+    with few deals can be shown together as "other reps", at least two of them where there are two.
     """
     kinds = ["sales_call_1_completed", "sales_call_2_completed", "other_activities"]
     ranked = rep_sales_rep_totals.sort_values(

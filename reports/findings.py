@@ -203,9 +203,9 @@ def _reason_and_step(losses: DataFrame, dropoff: DataFrame) -> Sentences:
 
 
 def _when(step: str, dropoff: DataFrame) -> str:
-    """When a loss came: after a step, if one is known."""
+    """When a loss came: after a step of the funnel, if the deal was in one."""
     names = dict(zip(dropoff["funnel_step"], steps(dropoff), strict=True))
-    return f"after {short(names[step])}" if step in names else "before any known step"
+    return f"after {short(names[step])}" if step in names else "outside the funnel's steps"
 
 
 def _busiest_month(monthly: DataFrame) -> Sentences:
@@ -260,12 +260,13 @@ def _days_to_close(statuses: DataFrame) -> Sentences:
 
 def _reps(reps: DataFrame) -> Sentences:
     """How much of the work the most active reps do."""
-    done = reps["activities_completed"].sort_values(ascending=False, kind="stable")
-    if len(done) > FEW_REPS and done.sum() >= FEWEST:
-        share = rate(100 * done.head(FEW_REPS).sum() / done.sum())
+    named = reps[reps["user_id"].notna()]  # not nobody, and not "other reps"
+    done = named["activities_completed"].sort_values(ascending=False, kind="stable")
+    everything = reps["activities_completed"].sum()
+    if len(done) > FEW_REPS and everything >= FEWEST:
+        share = rate(100 * done.head(FEW_REPS).sum() / everything)
         yield (
-            f"The {FEW_REPS} most active of {whole(len(done))} reps completed {share} of all"
-            " activities.",
+            f"The {FEW_REPS} most active reps completed {share} of all activities.",
             "chart-most_active_reps",
         )
 

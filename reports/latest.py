@@ -20,6 +20,8 @@ from reports.text import MISSING, decimal, rate, steps, whole
 SPARK_MONTHS, SPARK_HEIGHT, SPARK_STEP = 24, 20, 4
 GOOD, BAD, NEITHER = "good", "bad", ""
 
+# They go on from month to month, also where nothing happens.
+STOCKS = {"open_deals", "stalled_deals"}
 # Column of rep_monthly_figures, its name, whether more is good, how it is written, what it is.
 FIGURES: list[tuple[str, str, bool | None, Callable[[float], str], str]] = [
     ("deals_created", "New deals", True, whole, "created in the month"),
@@ -150,7 +152,8 @@ def latest_month(
     wide = entries.pivot_table(
         index="month", columns="step", values="deals_count", aggfunc="sum", sort=False
     )
-    outcomes = set(steps(tables["rep_funnel_dropoff"].tail(1)))
+    dropoff = tables["rep_funnel_dropoff"]
+    outcomes = set(steps(dropoff[dropoff["kind"] == "loss"]))
     end = intake_end(tables)
     is_judged = end is None or end >= last
     lines = [
@@ -182,7 +185,10 @@ def _figures(monthly: DataFrame, months: DatetimeIndex, is_judged: bool) -> list
     return [
         Line(
             name,
-            by_month[column].astype(float).reindex(months).fillna(0 if write is whole else nan),
+            by_month[column]
+            .astype(float)
+            .reindex(months, method="ffill" if column in STOCKS else None)
+            .fillna(0 if write is whole else nan),
             more_is_good if is_judged else None,
             write,
             meaning,

@@ -41,10 +41,10 @@ def clean(value: object) -> str:
     return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in folded)
 
 
-def short(value: object) -> str:
+def short(value: object, longest: int = LONGEST_LABEL) -> str:
     """Cut a name where it would push a chart aside."""
     name = clean(value)
-    return name if len(name) <= LONGEST_LABEL else name[: LONGEST_LABEL - 1] + "…"
+    return name if len(name) <= longest else name[: longest - 1] + "…"
 
 
 def slug(title: str) -> str:

@@ -115,8 +115,8 @@ def _contradictions(steps: list[Step]) -> Iterable[str]:
             yield f"{kind} {code!r} is matched more than once ({both}); leave it in one step"
     if not any(step.kind == "stage" for step in steps):
         yield "it needs at least one step of kind 'stage'"
-    if sum(step.kind == "loss" for step in steps) > 1:
-        yield "only one step can be of kind 'loss'"
+    if "loss" in [step.kind for step in steps[:-1]]:
+        yield "only the last step can be of kind 'loss'"
 
 
 def _twice(names: Iterable[str]) -> list[str]:

@@ -11,7 +11,7 @@ def latest_row(raw: Table, key: str, changed: str | None = None) -> Table:
     """One row per key: the one changed last (if it says when), of those the last one read."""
     order = [raw.source_row.desc()]
     if changed:
-        order = [raw[changed].isnull(), raw[changed].desc(), *order]
+        order = [raw[changed].desc(), *order]  # nulls come last
     return first_row(raw, [key], order)
 
 

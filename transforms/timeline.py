@@ -12,19 +12,17 @@ from transforms import text
 EVER, FOREVER = datetime(1, 1, 1), datetime(9999, 12, 31)
 
 
-def changes_to_ids(
-    stg_deal_changes: Table, field_key: str, value: str, *, or_none: bool = False
-) -> Table:
-    """The changes of a field that holds ids: deal_id, at, and the id under the name `value`.
+def changes_to_ids(stg_deal_changes: Table, field_key: str, *, or_none: bool = False) -> Table:
+    """The changes of a field that holds ids: deal_id, at, and the id under the name of the field.
 
     A change to something that is no id is left out; a check of stg_deal_changes counts those.
     `or_none`: a change to nothing stays, with a null.
     """
     changes = stg_deal_changes.filter(stg_deal_changes.changed_field_key == field_key)
     typed = changes.select(
-        "deal_id", "new_value", text.integer(changes.new_value).name(value), at="changed_at"
+        "deal_id", "new_value", text.integer(changes.new_value).name(field_key), at="changed_at"
     )
-    is_kept = typed[value].notnull()
+    is_kept = typed[field_key].notnull()
     if or_none:
         is_kept |= typed.new_value.isnull()
     return typed.filter(is_kept).drop("new_value")

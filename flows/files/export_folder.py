@@ -16,7 +16,7 @@ ROWS = "rows.parquet"  # of a month
 
 
 def check_folder(folder: Path | None) -> None:
-    """See to what can be seen at once, before anything is begun.
+    """Find what is wrong at first sight, before anything is begun.
 
     Raises:
         InputError: files cannot be written there.
@@ -61,8 +61,7 @@ def put_files_in_place(place: Path) -> None:
                 os.replace(made, belongs)
         except OSError as error:
             raise RunFailedError(
-                f"{belongs}: the results are published, but not exported: {error.strerror};"
-                " run again"
+                f"{belongs}: cannot write the exported files: {error.strerror}; run again"
             ) from None
 
 

@@ -22,7 +22,7 @@ def check_no_folder(file: Path) -> None:
 
 
 def check_can_write(folder: Path, fault: str) -> None:
-    """See to what can be seen at once, before anything is begun.
+    """Find what is wrong at first sight, before anything is begun.
 
     Args:
         folder: where files are to go; it need not be there yet.

@@ -99,8 +99,8 @@ def fresh_key(settings: Settings) -> Iterator[tuple[bytes, Callable[[], None]]]:
             os.replace(beside, file)
         except OSError as error:
             raise RunFailedError(
-                f"{file}: the warehouse is published with a new key, which could not take the"
-                f" place of the old one: {error.strerror}; run rotate-key again"
+                f"{file}: the new key, which they have, could not take the place of the old one:"
+                f" {error.strerror}; run rotate-key again"
             ) from None
 
     sweep_fresh_key(settings)

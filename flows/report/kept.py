@@ -76,8 +76,8 @@ class KeptReports:
                 (self._folder / name).unlink(missing_ok=True)
             except OSError as error:
                 raise RunFailedError(
-                    f"{self._folder / name}: the results are published, but this report of an"
-                    f" earlier run cannot be deleted: {error.strerror}"
+                    f"{self._folder / name}: cannot delete this report of an earlier run:"
+                    f" {error.strerror}"
                 ) from None
 
 

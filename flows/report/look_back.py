@@ -96,8 +96,8 @@ def _runs(backend: SQLBackend, moment: datetime, name: str) -> tuple[dict[str, A
     is_kept = HISTORY in backend.list_tables(database="snapshots")
     since = is_kept and read_scalar(backend.table(HISTORY, database="snapshots").known_from.min())
     if not since or since > then[0]["started_at"]:
-        begun = f"since {since:%Y-%m-%d %H:%M:%S} UTC" if since else "from the next run on"
-        raise InputError(f"--known-at: what was known is kept {begun} in {name}")
+        begun = f"only since {since:%Y-%m-%d %H:%M:%S} UTC" if since else "from the next run on"
+        raise InputError(f"--known-at: what was known is recorded {begun} in {name}")
     return then[0], now
 
 
@@ -126,7 +126,7 @@ def in_words(found: dict[str, Any]) -> str:
     lines = [
         f"Then: the run of {_minute(then['started_at'])}, data as of {_minute(then['as_of'])}.",
         f"Now: the run of {_minute(now['started_at'])}, data as of {_minute(now['as_of'])}.",
-        f"{len(others)} of {len(found['funnel'])} figures are others now.",
+        f"{len(others)} of {len(found['funnel'])} figures have changed since.",
     ]
     for reason in dict.fromkeys(row["reason"] for row in found["restatements"]):
         of_it = [row for row in found["restatements"] if row["reason"] == reason]

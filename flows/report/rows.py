@@ -18,7 +18,7 @@ def is_shown(name: str) -> bool:
     return name.startswith("rep_") and name not in NOT_SHOWN
 
 
-def report_table(name: str, tables: Mapping[str, Table], min_deals_per_rep: int = 1) -> pa.Table:
+def report_table(name: str, tables: Mapping[str, Table], min_deals_per_rep: int) -> pa.Table:
     """A `rep_` mart, read: months in order, steps in the order of the funnel.
 
     Reps with fewer deals than `min_deals_per_rep`, if that is more than 1, are folded into one.
@@ -28,7 +28,7 @@ def report_table(name: str, tables: Mapping[str, Table], min_deals_per_rep: int 
 
 
 def shown_rows(
-    name: str, tables: Mapping[str, Table], min_deals_per_rep: int = 1
+    name: str, tables: Mapping[str, Table], min_deals_per_rep: int
 ) -> tuple[Table, list[str]]:
     """The rows of a mart as anybody may see them, and columns that bring them in order.
 

@@ -81,7 +81,7 @@ class Settings(BaseSettings):
     )
     max_rejected_pct: float = _setting(
         0.1,
-        "If more of the rows of a table cannot be read, the run stops.",
+        "A run stops if a larger share of the rows of a table cannot be read.",
         "percent, 0 to 100",
         ge=0,
         le=100,
@@ -99,7 +99,7 @@ class Settings(BaseSettings):
     memory_limit: Size = _setting(
         None,
         "What DuckDB takes; unless given, half of the memory, at most 2.8 GB, or 128 MB where it"
-        " only reads files for PostgreSQL.",
+        " only reads files for PostgreSQL or Spark.",
         "`2GB`, `512MiB`",
     )
     temp_limit: Size = _setting(

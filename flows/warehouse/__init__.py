@@ -134,8 +134,8 @@ class Warehouse(Protocol):
 
     def write_files(
         self, rows: Table, columns: Sequence[str], order: Sequence[str], file: Path
-    ) -> int:
-        """Write columns of a table to FILE.csv and FILE.parquet, sorted; gives the number of rows.
+    ) -> None:
+        """Write columns of a table to FILE.csv and FILE.parquet, sorted.
 
         The same rows give the same bytes of CSV, which is safe for spreadsheets.
         """

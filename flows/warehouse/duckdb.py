@@ -287,9 +287,9 @@ class DuckDBWarehouse:
 
     def write_files(
         self, rows: Table, columns: Sequence[str], order: Sequence[str], file: Path
-    ) -> int:
-        """Write columns of a table to FILE.csv and FILE.parquet, sorted; gives the number."""
-        return write_files(self.backend, rows, columns, order, file)
+    ) -> None:
+        """Write columns of a table to FILE.csv and FILE.parquet, sorted."""
+        write_files(self.backend, rows, columns, order, file)
 
     def write_months(self, rows: Table, order: Sequence[str], folder: Path) -> None:
         """Write a table to FOLDER/month=YYYY-MM-01/rows.parquet."""

@@ -30,7 +30,7 @@ Export = Mapping[str, ExportTable]
 
 
 def check_export(source: str, *, is_partial: bool = False) -> None:
-    """See to what can be seen at once, before anything slow is begun.
+    """Find what is wrong at first sight, before anything slow is begun.
 
     `is_partial`: tables can be missing.
 

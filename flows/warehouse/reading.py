@@ -60,7 +60,7 @@ REASONS: dict[Kind, str] = {
     "boolean": "not true or false",
     "json": "not a JSON list",
 }
-UNCERTAIN = "a time that clocks of FUNNEL_SOURCE_TIMEZONE show twice or never"
+UNCERTAIN = "a time that clocks in FUNNEL_SOURCE_TIMEZONE show twice or never"
 MISSING = "missing"
 # PostgreSQL keeps no such text, and no JSON that spells one out.
 NUL, ESCAPED_NUL = "a NUL character", r"\u0000"

@@ -538,7 +538,7 @@ CASES = [
         rejected={"users": [(line, "modified", NOT_TIME) for line in range(4, 17)]},
     ),
     Case(
-        "id like 7.5 or 4e3, above 2^63, or the text `NULL`, `None`, `NA`",
+        "id like 7.5 or 4e3, of more than 18 digits, or the text `NULL`, `None`, `NA`",
         with_lines(
             "activity.csv",
             "4.5,meeting,2,8,True,2024-02-07 09:00:00",
@@ -647,7 +647,7 @@ CASES = [
 # Not of the export: each has a test of its own.
 OTHERS = [
     Proven(
-        "time that clocks of `FUNNEL_SOURCE_TIMEZONE` show twice or never",
+        "time that clocks in `FUNNEL_SOURCE_TIMEZONE` show twice or never",
         "the row is rejected, the others are read",
         "line, column and reason in `quality.rejected_rows`",
         "tests/flows/warehouse/test_landing.py"

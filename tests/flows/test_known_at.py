@@ -89,7 +89,7 @@ def test_the_command_writes_a_page_and_nothing_else(place, export):
     before = place.sandbox.published()
     found = place.run("--known-at", moment, "--report", place.sandbox.report)
     assert (found.returncode, found.stderr) == (0, "")
-    assert "figures are others now" in found.stdout
+    assert "figures have changed since" in found.stdout
     page = Path(found.stdout.rpartition("Page: ")[2].strip())
     assert page.parent == place.sandbox.report.parent
     assert page.name.startswith("report_known_at_20")
@@ -127,10 +127,10 @@ def test_what_an_older_version_did_not_keep_is_not_known(tell, new_warehouse, tm
     moment, _ = shown(url)
     with opened(url, read_only=False) as ask:
         ask("DROP TABLE snapshots.deal_funnel_entries")
-    with pytest.raises(InputError, match="what was known is kept from the next run on in"):
+    with pytest.raises(InputError, match="what was known is recorded from the next run on in"):
         known(url, moment, tmp_path)
     tell(url, FIRST, "second")
-    with pytest.raises(InputError, match=r"what was known is kept since 20.* UTC in"):
+    with pytest.raises(InputError, match=r"what was known is recorded only since 20.* UTC in"):
         known(url, moment, tmp_path)
 
 

@@ -18,8 +18,8 @@ LATEST = "DATE '2026-08-01'"  # the sample ends in September 2026
 # Table of the report -> the query that gives its rows.
 QUERIES = {
     "funnel": """
-        SELECT funnel_step, dropoff.kpi_name, total_volume, retention_rate_pct, deals_entered,
-               deals_reached, conversion_from_previous_pct, conversion_from_first_pct
+        SELECT funnel_step, dropoff.kpi_name, dropoff.kind, total_volume, retention_rate_pct,
+               deals_entered, deals_reached, conversion_from_previous_pct, conversion_from_first_pct
         FROM marts.rep_funnel_dropoff AS dropoff JOIN staging.stg_funnel_steps USING (funnel_step)
         ORDER BY step_order""",
     "cohorts": """

@@ -92,7 +92,7 @@ WITH crossed AS ( -- deals by a step they entered ('any': all deals) and the las
 ), volumes AS (
     SELECT funnel_step, sum(deals_count)::BIGINT AS total_volume FROM marts.rep_sales_funnel_monthly GROUP BY funnel_step
 )
-SELECT funnel_step, kpi_name, coalesce(total_volume, 0) AS total_volume,
+SELECT funnel_step, kpi_name, kind, coalesce(total_volume, 0) AS total_volume,
        CASE WHEN kind <> 'loss' THEN pct(coalesce(total_volume, 0), lag(coalesce(total_volume, 0)) OVER (ORDER BY step_order)) END AS retention_rate_pct,
        deals_entered, CASE kind WHEN 'stage' THEN reached ELSE deals_entered END AS deals_reached,
        CASE WHEN kind = 'stage' THEN pct(reached, previous_reached)

@@ -58,7 +58,11 @@ def funnel_dropoff() -> pandas.DataFrame:
     )
     volume, is_main = mart["total_volume"], mart["funnel_step"].isin(STAGES)
     reached = volume + 90
+    kinds = [
+        "loss" if step == "Lost" else "stage" if step in STAGES else "activity" for step in STEPS
+    ]
     return mart.assign(
+        kind=kinds,
         retention_rate_pct=(100 * volume / volume.shift()).where(mart["funnel_step"] != "Lost"),
         deals_entered=volume,
         deals_reached=reached.where(is_main, volume),

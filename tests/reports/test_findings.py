@@ -30,7 +30,7 @@ NOTHING: dict[str, list[str]] = {
         "is_mature",
     ],
     "rep_days_to_close": ["status", "deals", "median_days", "p90_days"],
-    "rep_sales_rep_totals": ["activities_completed"],
+    "rep_sales_rep_totals": ["user_id", "activities_completed"],
     "rep_sales_funnel_monthly": ["month", "funnel_step", "kpi_name", "deals_count"],
     "scores": ["table_name", "measure", "passing_rows", "total_rows"],
 }
@@ -201,11 +201,11 @@ def test_the_step_and_the_month_of_most_losses() -> None:
     ]
 
 
-def test_most_losses_can_be_before_any_known_step() -> None:
+def test_most_losses_can_be_outside_the_funnel() -> None:
     early = [(MARCH, "Price", "none", 30)]
     found = [text for text, _ in sentences(rep_losses_monthly=early)]
-    assert "Losses come most often before any known step: 30 of 30 (100.0%)." in found
-    assert "The most frequent loss is Price before any known step: 30 of 30." in found
+    assert "Losses come most often outside the funnel's steps: 30 of 30 (100.0%)." in found
+    assert "The most frequent loss is Price outside the funnel's steps: 30 of 30." in found
 
 
 def test_few_losses_are_not_told() -> None:
@@ -240,13 +240,18 @@ def test_how_long_most_of_the_closed_deals_took() -> None:
 
 
 def test_what_the_most_active_reps_do() -> None:
-    assert sentences(rep_sales_rep_totals=[(9,)] * 10 + [(5,)] * 2) == [
-        (
-            "The 10 most active of 12 reps completed 90.0% of all activities.",
-            "chart-most_active_reps",
-        )
+    ten, two_others = [(n, 9) for n in range(10)], [(n, 5) for n in (10, 11)]
+    assert sentences(rep_sales_rep_totals=ten + two_others) == [
+        ("The 10 most active reps completed 90.0% of all activities.", "chart-most_active_reps")
     ]
-    assert sentences(rep_sales_rep_totals=[(9,)] * 10) == []
+    assert sentences(rep_sales_rep_totals=ten) == []
+
+
+def test_nobody_and_the_other_reps_are_no_rep() -> None:
+    ten, others = [(n, 4) for n in range(10)], [(None, 40)]
+    assert sentences(rep_sales_rep_totals=ten + others) == []
+    [(said, _)] = sentences(rep_sales_rep_totals=[*ten, (10, 1), *others])
+    assert said == "The 10 most active reps completed 49.4% of all activities."
 
 
 def test_the_stage_of_the_longest_stays_needs_enough_of_them() -> None:

@@ -23,7 +23,8 @@ def marts(counts: dict[str, list[int]], done: list[int] | None = None) -> Tables
     return {
         "rep_sales_funnel_monthly": DataFrame(rows, columns=columns),
         "rep_funnel_dropoff": DataFrame(
-            [(step, f"Step {step}") for step in counts], columns=["funnel_step", "kpi_name"]
+            [(step, f"Step {step}", "loss" if step == "Lost" else "stage") for step in counts],
+            columns=["funnel_step", "kpi_name", "kind"],
         ),
         "rep_monthly_figures": DataFrame(
             {"month": months[: len(done or [])], "calls_completed": done or []},
@@ -110,6 +111,21 @@ def test_a_change_needs_a_month_to_compare_with() -> None:
 def test_a_month_without_calls_counts_none() -> None:
     *_, done = latest(marts({"1": [5, 6], "Lost": [1, 1]}, [7]), "2024-03-01").figures
     assert (done.latest, done.change(1)) == ("0", ("▼ 7 (-100%)", "bad"))
+
+
+def test_deals_stay_open_in_a_month_in_which_nothing_happens_to_them() -> None:
+    tables = marts({"1": [5, 1, 1], "Lost": [0, 0, 0]})
+    tables["rep_monthly_figures"] = DataFrame(
+        {"month": [Timestamp("2024-02-01")], "open_deals": [6]},
+        columns=["month", *(column for column, *_ in FIGURES)],
+    )
+    of_open = latest(tables, "2026-01-01").figures[4]
+    assert of_open.counts.tolist() == [0, 6, 6]
+
+
+def test_the_last_step_of_a_funnel_need_not_be_a_loss() -> None:
+    *_, renewed = latest(marts({"1": [5, 6], "9": [1, 2]}), "2024-03-01").lines
+    assert renewed.change(1) == ("▲ 1 (+100%)", "good")
 
 
 def figure(name: str, *values: float | None) -> Line:

@@ -166,9 +166,10 @@ def test_there_is_at_least_one_stage(complaint):
     )
 
 
-def test_there_is_at_most_one_loss(complaint):
-    losses = step(kind='"loss"', match="") + step(step='"3"', kpi='"L"', kind='"loss"', match="")
-    assert complaint(GOOD + losses) == "funnel.toml: only one step can be of kind 'loss'"
+@pytest.mark.parametrize("last", [{"kind": '"loss"', "match": ""}, {"match": '["Later"]'}])
+def test_only_the_last_step_can_be_a_loss(complaint, last):
+    losses = step(kind='"loss"', match="") + step(step='"3"', kpi='"Third"', **last)
+    assert complaint(GOOD + losses) == "funnel.toml: only the last step can be of kind 'loss'"
 
 
 @pytest.mark.parametrize("text", ["", "steps = 1", "step = []", 'step = "1"', GOOD + "[more]"])

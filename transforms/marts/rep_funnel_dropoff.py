@@ -14,6 +14,7 @@ from transforms.rates import percent
     schema={
         "funnel_step": "string",
         "kpi_name": "string",
+        "kind": "string",
         "total_volume": "int64",
         "retention_rate_pct": "float64",
         "deals_entered": "int64",
@@ -48,6 +49,7 @@ def rep_funnel_dropoff(
     Columns:
         funnel_step: number of the step, as text
         kpi_name: its name
+        kind: what enters it: stage (a main step), activity (a call) or loss
         total_volume: sum of deals_count over all months
         retention_rate_pct: total_volume over the previous row's, the plain LAG; null for Lost, and
             read the conversions instead
@@ -97,6 +99,7 @@ def rep_funnel_dropoff(
     return joined.select(
         "funnel_step",
         "kpi_name",
+        "kind",
         "total_volume",
         "deals_entered",
         retention_rate_pct=ibis.cases(

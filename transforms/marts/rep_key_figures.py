@@ -48,8 +48,8 @@ def rep_key_figures(
         deals_stalled: open deals whose present stay in a step is longer than its p90_days
         win_rate_pct: won deals in percent of the won and lost ones; null without any
         median_days_to_close: median days from creation to closing, of won and lost deals
-        activities_completed: done activities
-        active_reps: users with a done activity
+        activities_completed: done activities, with a due date or without
+        active_reps: users with such an activity
         first_month: first month with an entry into the funnel
         last_month: last one
     """

@@ -99,7 +99,7 @@ def rep_monthly_figures(
         month=month(ended, timezone)
     )
     ended = ended.group_by("month").agg(deals_ended=ended.count())
-    closed = obt_deals.filter(obt_deals.closed_at.notnull(), obt_deals.status != "open")
+    closed = obt_deals.filter(obt_deals.closed_at.notnull())
     closed = closed.mutate(month=month(closed.closed_at, timezone))
     closed = closed.group_by("month").agg(
         deals_won=(closed.status == "won").sum(),

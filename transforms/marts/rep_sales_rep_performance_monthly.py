@@ -87,8 +87,8 @@ def rep_sales_rep_performance_monthly(
         month: first day of the calendar month of due_at (FUNNEL_TIMEZONE)
         user_id: the user the activities are assigned to; null for those of nobody
         sales_rep_name: the user's pseudonym; two users never share one
-        deals_worked: distinct deals with a done activity of the user
-        activities_completed: done activities
+        deals_worked: distinct deals with such an activity of the user
+        activities_completed: done activities with a due date in the month
         sales_call_1_completed: those of the types of the funnel's first activity step
         sales_call_2_completed: those of the types of its second activity step
         other_activities: all others

@@ -136,7 +136,7 @@ def deals(
 
 def _owners(changes: Table) -> Table:
     """One row per deal and moment at which its owner changed: the last of the moment, or nobody."""
-    owners = changes_to_ids(changes, "user_id", "user_id", or_none=True)
+    owners = changes_to_ids(changes, "user_id", or_none=True)
     to_nobody = owners.user_id.isnull().any()
     last = ibis.ifelse(to_nobody, None, owners.user_id.max())
     return owners.group_by("deal_id", "at").agg(user_id=last)

@@ -24,7 +24,7 @@ from transforms.graph import model
         rule(
             "id_changes_hold_an_id",
             lambda changes: (
-                changes.changed_field_key.notin(["stage_id", "user_id"])
+                changes.changed_field_key.notin(["stage_id", "user_id"]).fill_null(True)
                 # What is no id was masked as it was read.
                 | ~changes.new_value.startswith("~")
                 | ((changes.changed_field_key == "user_id") & changes.new_value.isnull())

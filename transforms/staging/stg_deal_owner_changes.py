@@ -41,7 +41,7 @@ def stg_deal_owner_changes(stg_deal_changes: Table) -> Table:
         owned_from: when the deal came to them, UTC
         owned_until: when it went to the next owner or to nobody, UTC; null for the current one
     """
-    changes = changes_to_ids(stg_deal_changes, "user_id", "user_id", or_none=True)
+    changes = changes_to_ids(stg_deal_changes, "user_id", or_none=True)
     spans = changes.select(
         "deal_id",
         "user_id",

@@ -45,7 +45,7 @@ def stg_deal_stage_changes(stg_deal_changes: Table) -> Table:
         next_stage_id: stage of the change after; null for the last
         next_entered_at: when the next change came, UTC; null for the last
     """
-    changes = changes_to_ids(stg_deal_changes, "stage_id", "stage_id")
+    changes = changes_to_ids(stg_deal_changes, "stage_id")
     in_order = ibis.window(group_by=changes.deal_id, order_by=[changes["at"], changes.stage_id])
     return changes.select(
         "deal_id",

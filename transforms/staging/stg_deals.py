@@ -4,7 +4,7 @@ import ibis
 from ibis import Table
 
 from transforms import text
-from transforms.checks import accepted_values, not_null, references, rule
+from transforms.checks import accepted_values, has_happened, not_null, references, rule
 from transforms.graph import model
 from transforms.lookups import first_row, joined_by, latest_row
 from transforms.timeline import logged_losses, reopenings
@@ -29,6 +29,8 @@ STATUSES = ("won", "lost", "open")
         not_null("status"),
         accepted_values("status", STATUSES),
         not_null("created_at", severity="warn"),
+        has_happened("created_at"),
+        has_happened("closed_at"),
         not_null("user_id", severity="warn"),
         references("user_id", "stg_users.user_id", severity="warn"),
         references("stage_id", "stg_stages.stage_id", severity="warn"),

@@ -227,12 +227,12 @@ class PostgresWarehouse:
 
     def write_files(
         self, rows: Table, columns: Sequence[str], order: Sequence[str], file: Path
-    ) -> int:
-        """Write columns of a table to FILE.csv and FILE.parquet, sorted; gives the number."""
+    ) -> None:
+        """Write columns of a table to FILE.csv and FILE.parquet, sorted."""
         chosen = rows.select([*dict.fromkeys([*order, *columns])])
         query = self.backend.compile(chosen)
         with copied(self._session, query, self._reader, chosen.schema(), file) as read:
-            return write_files(self._reader, read, columns, order, file)
+            write_files(self._reader, read, columns, order, file)
 
     def write_months(self, rows: Table, order: Sequence[str], folder: Path) -> None:
         """Write a table to FOLDER/month=YYYY-MM-01/rows.parquet."""

@@ -17,7 +17,7 @@ USAGE = {
 FAILURES = {
     "53100": "the disk of the server is full",
     "53200": "the server has not enough memory",
-    "23503": "a foreign key of yours refers to rows that go; drop it, run again, make it anew",
+    "23503": "a foreign key of yours refers to rows that go; drop it, run again, and add it again",
     "2BP01": "a view of yours uses a column that is gone; drop it, run again, make it anew",
     "57P": "the connection to the server was lost; run again",
     "57014": "the server cancelled a statement (statement_timeout?)",

@@ -228,10 +228,10 @@ class SparkWarehouse:
 
     def write_files(
         self, rows: Table, columns: Sequence[str], order: Sequence[str], file: Path
-    ) -> int:
-        """Write columns of a table to FILE.csv and FILE.parquet, sorted; gives the number."""
+    ) -> None:
+        """Write columns of a table to FILE.csv and FILE.parquet, sorted."""
         chosen = rows.select([*dict.fromkeys([*order, *columns])])
-        return write_files(self._reader, self._take_back(chosen), columns, order, file)
+        write_files(self._reader, self._take_back(chosen), columns, order, file)
 
     def write_months(self, rows: Table, order: Sequence[str], folder: Path) -> None:
         """Write a table to FOLDER/month=YYYY-MM-01/rows.parquet."""

@@ -29,7 +29,7 @@ STAGES = "stage_id,stage_name\n"
 
 NOT_WHOLE = "not a whole number of up to 18 digits"
 NOT_TIME = "not an ISO timestamp between 1970 and 2199"
-UNCERTAIN = "a time that clocks of FUNNEL_SOURCE_TIMEZONE show twice or never"
+UNCERTAIN = "a time that clocks in FUNNEL_SOURCE_TIMEZONE show twice or never"
 
 
 @pytest.fixture

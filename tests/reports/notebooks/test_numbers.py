@@ -53,7 +53,7 @@ QUERIES = {
                    lag(deals_reached) OVER (ORDER BY step_order) - deals_reached,
                    conversion_from_previous_pct
             FROM marts.rep_funnel_dropoff AS mart JOIN staging.stg_funnel_steps USING (funnel_step)
-            WHERE kind = 'stage'""",
+            WHERE mart.kind = 'stage'""",
         "goal": f"""
             SELECT status, count(*),
                    100.0 * count(*) FILTER (WHERE furthest_step IN {WON}) / count(*)
