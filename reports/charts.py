@@ -24,11 +24,21 @@ from reports.drawing import (
     note,
     nothing_to_show,
 )
-from reports.latest import intake_end
-from reports.text import clean, compact, decimal, months, rate, short, steps, whole
+from reports.latest import MOST_MONTHS, end_of_intake
+from reports.text import (
+    breadth,
+    clean,
+    compact,
+    decimal,
+    months,
+    rate,
+    short,
+    short_rep,
+    steps,
+    whole,
+)
 
 MOST_BARS = 15
-MOST_MONTHS = 36
 PANELS, PANEL_TITLE = 2, 32  # small charts side by side; letters that fit above one
 BARS = {"orient": "h", "native_scale": True, "errorbar": None, "saturation": 1, "width": 0.55}
 
@@ -71,9 +81,9 @@ def entries_by_month(rep_sales_funnel_monthly: DataFrame) -> Figure:
     """Distinct deals that entered a step in a month.
 
     A deal counts once in each month and step that it enters. A stronger colour is more deals, an
-    empty cell none. The last months can be incomplete: where new deals no longer come in, deals
-    entered earlier still move through the later steps, and the thinning edge is the end of the
-    intake, not a decline.
+    empty cell none; at most the last 36 months are shown. The last months can be incomplete: where
+    new deals no longer come in, deals entered earlier still move through the later steps, and the
+    thinning edge is the end of the intake, not a decline.
     """
     mart = rep_sales_funnel_monthly
     wide = _by_month(mart, steps(mart)).tail(MOST_MONTHS)
@@ -90,11 +100,12 @@ def _wide_enough(columns: int) -> float:
 
 
 @chart(section="By month", title="Each step month by month")
-def steps_by_month(rep_sales_funnel_monthly: DataFrame, rep_funnel_dropoff: DataFrame) -> Figure:
+def steps_by_month(rep_sales_funnel_monthly: DataFrame, rep_monthly_figures: DataFrame) -> Figure:
     """The same entries as one line per step, each on a scale of its own.
 
-    The number is the highest month of the step. Months in the shade are incomplete: the last one,
-    in which the data ends, and all after the last new deal, where only deals from before move on.
+    The number is the highest of these months of the step. Months in the shade can be incomplete:
+    the last one, in which the data ends, and all after the last new deal, where only deals from
+    before move on.
     """
     mart = rep_sales_funnel_monthly
     wide = _by_month(mart, steps(mart)).tail(MOST_MONTHS)
@@ -104,7 +115,7 @@ def steps_by_month(rep_sales_funnel_monthly: DataFrame, rep_funnel_dropoff: Data
     figure = Drawing(wide.reset_index(), ["12.3k"] * (3 * rows), top=14, width=PHONE)
     panels = figure.subplots(rows, PANELS, squeeze=False).ravel()
     figure.subplots_adjust(hspace=0.9, wspace=0.2)
-    end = intake_end({"rep_sales_funnel_monthly": mart, "rep_funnel_dropoff": rep_funnel_dropoff})
+    end = end_of_intake(mart, rep_monthly_figures)
     over = len(wide) - 1 if end is None else int((wide.index <= end).sum())
     for axes, (step, entries) in zip(panels, wide.items(), strict=False):
         places = range(len(entries))
@@ -136,7 +147,7 @@ def _by_month(mart: DataFrame, columns: Series) -> DataFrame:
     wide = counts.pivot_table(
         index="month", columns="column", values="count", aggfunc="sum", sort=False
     )
-    return wide.sort_index().fillna(0)
+    return wide.sort_index().asfreq("MS").fillna(0)
 
 
 @chart(section="Cohorts", title="How far the deals of each month came within 90 days")
@@ -144,8 +155,9 @@ def cohorts(rep_cohorts: DataFrame) -> Figure:
     """Of the deals created in a month, the percentage that reached each main step.
 
     Within 90 days of their creation, this step or a later one: a skipped step counts as passed.
-    The number in brackets is the deals created. A gray month is not mature: not all of its deals
-    have had 90 days yet, so that its percentages will still rise.
+    The number in brackets is the deals created; at most the last 36 months are shown. A gray month
+    is not mature: not all of its deals have had 90 days yet, so that its percentages will still
+    rise.
     """
     mart = rep_cohorts.assign(
         month=to_datetime(rep_cohorts["month"]),
@@ -162,7 +174,11 @@ def cohorts(rep_cohorts: DataFrame) -> Figure:
     created = of_month["deals_created"].first().reindex(wide.index)
     is_mature = of_month["is_mature"].first().reindex(wide.index).astype("boolean").fillna(False)
     labels = [f"{month:%b %Y} ({whole(deals)})" for month, deals in created.items()]
-    figure = Drawing(rep_cohorts, labels, bottom=34, width=max(WIDTH, 120 + 30 * len(wide.columns)))
+    numbers = wide.add_suffix("_pct").assign(mature=is_mature)
+    numbers.insert(0, "deals_created", created)
+    each = max(30, *(2 + breadth(column) for column in wide.columns))
+    width = max(WIDTH, 120 + each * len(wide.columns))
+    figure = Drawing(numbers.reset_index(), labels, bottom=34, width=width)
     texts = wide.map(lambda share: "" if isna(share) else f"{share:.0f}")
     shades = wide.fillna(0).where(is_mature, lambda share: share.clip(upper=1))
     axes = figure.cells(shades, texts, list(wide.columns))
@@ -186,7 +202,7 @@ def losses_by_reason(rep_losses_monthly: DataFrame) -> Figure:
     if len(rest) > 1:
         others = Series({f"{len(rest)} other reasons": rest.sum()})
         ranked = concat([ranked.iloc[:MOST_BARS], others])
-    return _losses("reason", [short(reason) for reason in ranked.index], ranked)
+    return _losses("reason", ranked)
 
 
 @chart(section="Losses", title="Losses by last step")
@@ -202,8 +218,8 @@ def losses_by_step(rep_losses_monthly: DataFrame, rep_funnel_dropoff: DataFrame)
     losses = rep_losses_monthly.groupby(loss_codes)["deals_count"].sum()
     codes = [code for code in names if code in losses.index]
     codes += [code for code in losses.index if code not in names]
-    labels = [short(names.get(code, "No step" if code == "none" else code)) for code in codes]
-    return _losses("last_step", labels, losses.reindex(codes).astype(float))
+    labels = [names.get(code, "No step" if code == "none" else code) for code in codes]
+    return _losses("last_step", losses.reindex(codes).astype(float).set_axis(labels))
 
 
 @chart(section="Losses", title="Losses by reason and last step")
@@ -230,9 +246,9 @@ def losses_by_reason_and_step(
     wide = wide[order + [code for code in wide if code not in order]].head(MOST_BARS)
     names = [short("no step" if code == "none" else code) for code in wide]
     labels = [short(reason) for reason in wide.index]
-    figure = Drawing(
-        wide.reset_index(), labels, bottom=34, width=max(WIDTH, 200 + 34 * len(wide.columns))
-    )
+    each = max(34, *(2 + breadth(name) for name in names))
+    width = max(WIDTH, 200 + each * len(wide.columns))
+    figure = Drawing(wide.reset_index(), labels, bottom=34, width=width)
     axes = figure.cells(wide, wide.map(compact), names, LOSS)
     axes.set_xlabel("last step before the loss")
     return figure
@@ -242,26 +258,27 @@ def losses_by_reason_and_step(
 def losses_by_month(rep_losses_monthly: DataFrame) -> Figure:
     """When deals were lost, by the reason given.
 
-    Distinct deals per month, reason and step, summed over the steps; at most 15 reasons are shown,
-    the most frequent first.
+    Distinct deals per month, reason and step, summed over the steps; at most the last 36 months and
+    15 reasons are shown, the most frequent first.
     """
     mart = rep_losses_monthly
     wide = _by_month(mart, mart["lost_reason_label"].map(clean)).tail(MOST_MONTHS)
     if wide.empty:
         return nothing_to_show()
     most = wide.sum().sort_values(ascending=False, kind="stable").index[:MOST_BARS]
-    wide = wide[most].asfreq("MS", fill_value=0)
+    wide = wide[most]
     labels = [short(reason) for reason in wide.columns]
     figure = Drawing(wide.reset_index(), labels, bottom=30, width=_wide_enough(len(wide)))
     figure.cells(wide.T, wide.T.map(compact), months(wide.index), LOSS)
     return figure
 
 
-def _losses(what: str, labels: list[str], losses: Series) -> Figure:
+def _losses(what: str, losses: Series) -> Figure:
     shares = 100 * losses / (losses.sum() or math.nan)
-    numbers = DataFrame({what: labels, "losses": losses.array, "share_of_losses_pct": shares.array})
-    places = range(len(labels))
-    figure = Drawing(numbers, labels, right=60, width=PHONE)
+    numbers = DataFrame({"losses": losses, "share_of_losses_pct": shares}).rename_axis(what)
+    places = range(len(losses))
+    labels = [short(label) for label in losses.index]
+    figure = Drawing(numbers.reset_index(), labels, right=60, width=PHONE)
     axes = figure.rows(losses.max(), places)
     seaborn.barplot(x=losses.array, y=places, color=LOSS, ax=axes, **BARS)
     note(axes, places, losses, losses.map(whole) + " (" + shares.map(rate) + ")")
@@ -341,7 +358,7 @@ def most_active_reps(rep_sales_rep_totals: DataFrame) -> Figure:
     top = ranked.head(MOST_BARS)
     places = range(len(top))
     ends = top[kinds].astype(float).fillna(0).cumsum(axis="columns")
-    labels = top["sales_rep_name"].map(short).tolist()
+    labels = top["sales_rep_name"].map(short_rep).tolist()
     figure = Drawing(ranked, labels, top=36, right=94, width=PHONE)
     axes = figure.rows(ends.max(axis=None), places)
     for kind, colour in zip(kinds, (MAIN, SIDE, OTHER), strict=True):

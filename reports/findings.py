@@ -1,16 +1,17 @@
 """What the charts show, in a few sentences: each is computed, and none is there of thin data."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from pandas import DataFrame, Series, Timestamp
+from pandas import DataFrame, DateOffset, Series, Timestamp, to_datetime
 
-from reports.latest import Latest, Line, intake_end
-from reports.text import clean, decimal, month, rate, short, steps, whole
+from reports.latest import FEWEST, MOST_MONTHS, Latest, Line, end_of_intake
+from reports.text import clean, decimal, in_percent, month, rate, short, steps, whole
 
-FEWEST = 30  # deals, losses or stays, below which a sentence would be about chance
 MOST = 5  # sentences in the summary; the others stand at their charts only
-FEW_REPS = 10
+FEW_REPS, FEW_NAMES = 10, 3
+UNKNOWN = "Unknown reason"  # where the log gives none
 ALIKE = 0.9  # of the longest: stays as long as that are told apart by nobody
 
 
@@ -40,7 +41,10 @@ def findings(tables: Mapping[str, DataFrame], latest: Latest | None) -> list[Fin
         *_reps(tables["rep_sales_rep_totals"]),
         *_reason_and_step(losses, tables["rep_funnel_dropoff"]),
         *_busiest_month(tables["rep_sales_funnel_monthly"]),
-        *_steps_that_rose(latest, intake_end(tables)),
+        *_steps_that_rose(
+            latest,
+            end_of_intake(tables["rep_sales_funnel_monthly"], tables["rep_monthly_figures"]),
+        ),
     ]
     return [Finding(text, target) for text, target in found]
 
@@ -57,7 +61,7 @@ def _lowest_conversion(dropoff: DataFrame, dwell: DataFrame, cohorts: DataFrame)
         place = int(rates.idxmin())
         from_, to = steps(main).map(short)[place - 1 : place + 1]
         open_stays = dwell.set_index("funnel_step")["open_stays"][main["funnel_step"][place - 1]]
-        still = f"; {whole(open_stays)} stays in {from_} have not ended" if open_stays else ""
+        still = _not_ended(open_stays, f" in {from_}")
         yield (
             f"The lowest conversion is from {from_} to {to}: {whole(main['deals_reached'][place])}"
             f" of {whole(before[place])} deals went on ({rate(rates[place])}){still}.",
@@ -68,15 +72,27 @@ def _lowest_conversion(dropoff: DataFrame, dwell: DataFrame, cohorts: DataFrame)
         )
 
 
+def _not_ended(stays: int, where: str = "") -> str:
+    """How many stays are open, to be added to a sentence."""
+    if not stays:
+        return ""
+    count = f"1 stay{where} has" if stays == 1 else f"{whole(stays)} stays{where} have"
+    return f"; {count} not ended"
+
+
 def _conversion_over_time(cohorts: DataFrame, names: dict[str, str]) -> Sentences:
-    """What became of that conversion, from the first mature month to the last."""
+    """What became of that conversion, from the first mature month to the last, if that is recent.
+
+    Of the months in which enough deals reached the step before.
+    """
     mature = cohorts[cohorts["is_mature"].astype("boolean").fillna(False)]
     reached = mature.pivot_table(
         index="month", columns="funnel_step", values="deals_reached", aggfunc="first"
     ).reindex(columns=[*names])
     before, after = names
     reached = reached[reached[before] >= FEWEST].astype(float)
-    if len(reached) < 2:
+    recent = to_datetime(mature["month"]).max() - DateOffset(years=1)
+    if len(reached) < 2 or to_datetime(reached.index[-1]) < recent:
         return
     shares = 100 * reached[after] / reached[before]
     first, last = rate(shares.iloc[0]), rate(shares.iloc[-1])
@@ -95,38 +111,48 @@ def _largest_change(latest: Latest | None) -> Sentences:
     if latest is None:
         return
     pairs = [(line, *line.counts.tail(2)) for line in latest.lines if len(line.counts) > 1]
-    pairs = [pair for pair in pairs if min(pair[1:]) >= FEWEST]
-    line, before, now = max(pairs, key=_relative_change, default=(None, 0, 0))
+    pairs = [pair for pair in pairs if pair[1] > 0 and max(pair[1:]) >= FEWEST]
+    line, before, now = max(pairs, key=_beyond_chance, default=(None, 0, 0))
     if line is not None and now != before:
         yield (
             f"{short(line.name)} changed most in {month(latest.month)}: {whole(now)} after"
             f" {whole(before)} in {month(latest.month_before)}"
-            f" ({100 * (now - before) / before:+.0f}%).",
+            f" ({in_percent(now - before, before)}).",
             "latest",
         )
 
 
-def _relative_change(pair: tuple[Line, float, float]) -> float:
+def _beyond_chance(pair: tuple[Line, float, float]) -> float:
+    """How large a change is, beside what chance does to counts of that size (Poisson)."""
     _, before, now = pair
-    return abs(now - before) / before
+    return abs(now - before) / math.sqrt(now + before)
 
 
 def _losses(losses: DataFrame) -> Sentences:
-    """The reason that is given most often."""
+    """The reason that is given most often; where none is known, there is none."""
     by_reason: Series = losses.groupby("lost_reason_label")["deals_count"].sum()
     total = by_reason.sum()
-    if total >= FEWEST:
-        ranked = by_reason.sort_values(ascending=False, kind="stable")
-        shares = [rate(100 * count / total) for count in ranked.head(2)]
-        others = "".join(
-            f"; {short(reason)} follows with {share}"
-            for reason, share in zip(ranked.index[1:2], shares[1:], strict=True)
+    ranked = by_reason.drop(UNKNOWN, errors="ignore").sort_values(ascending=False, kind="stable")
+    if total < FEWEST or ranked.empty:
+        return
+    share = f"{rate(100 * ranked.iloc[0] / total)} of {whole(total)} losses"
+    first, *others = ranked[ranked == ranked.iloc[0]].index.map(short)
+    if others:
+        said = f"No reason is given more often for a loss than {_listed([first, *others])}: {share}"
+        said += " each"
+    else:
+        said = f"The reason most often given for a loss is {first}: {share}"
+        said += "".join(
+            f"; {short(reason)} follows with {rate(100 * count / total)}"
+            for reason, count in ranked[1:2].items()
         )
-        yield (
-            f"The reason most often given for a loss is {short(ranked.index[0])}: {shares[0]}"
-            f" of {whole(total)} losses{others}.",
-            "chart-losses_by_reason",
-        )
+    yield f"{said}.", "chart-losses_by_reason"
+
+
+def _listed(names: list[str]) -> str:
+    """Names in a sentence, of many only the first ones."""
+    shown = names if len(names) <= FEW_NAMES else [*names[:FEW_NAMES], "others"]
+    return f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
 def _longest_stay(dwell: DataFrame) -> Sentences:
@@ -134,17 +160,19 @@ def _longest_stay(dwell: DataFrame) -> Sentences:
     median = dwell["median_days"].astype(float).where(dwell["completed_stays"] >= FEWEST)
     if median.notna().any():
         place = int(median.idxmax())
-        if median.count() > 1 and median.min() >= ALIKE * median.max():
+        if median.count() > 1 and median.min() >= ALIKE * median.max() > 0:
             yield (
-                f"Deals stay about equally long in every stage: half of the stays took"
-                f" {decimal(median.min())} to {decimal(median.max())} days or more.",
+                f"Deals stay about equally long in each of {whole(median.count())} stages: half of"
+                f" the stays that ended took {decimal(median.min())} to {decimal(median.max())}"
+                " days or more.",
                 "chart-days_in_stage",
             )
             return
         open_stays = dwell["open_stays"][place]
-        still = f"; {whole(open_stays)} have not ended" if open_stays else ""
+        still = _not_ended(open_stays)
         yield (
-            f"Deals stay longest in {short(steps(dwell)[place])}: half of the stays took"
+            f"Deals stay longest in {short(steps(dwell)[place])}: half of the"
+            f" {whole(dwell['completed_stays'][place])} stays that ended took"
             f" {decimal(median[place])} days or more{still}.",
             "chart-days_in_stage",
         )
@@ -169,22 +197,23 @@ def _cohort(cohorts: DataFrame) -> Sentences:
 def _step_of_losses(losses: DataFrame, dropoff: DataFrame) -> Sentences:
     """The step at which most deals stood when they were lost."""
     by_step: Series = losses.groupby("funnel_step")["deals_count"].sum()
-    total = by_step.sum()
+    total, most = by_step.sum(), by_step.max()
     if total >= FEWEST:
-        code, most = by_step.idxmax(), by_step.max()
+        code = by_step.idxmax()
         yield (
-            f"Losses come most often {_when(code, dropoff)}: {whole(most)} of {whole(total)}"
-            f" ({rate(100 * most / total)}).",
+            f"Nowhere are more deals lost than {_when(code, dropoff)}: {whole(most)} of"
+            f" {whole(total)} ({rate(100 * most / total)}).",
             "chart-losses_by_step",
         )
 
 
 def _month_of_losses(losses: DataFrame) -> Sentences:
-    """The month with most losses."""
+    """The month with most losses, of those that are shown."""
+    losses, none = _shown(losses)
     by_month: Series = losses.groupby("month")["deals_count"].sum()
     if by_month.sum() >= FEWEST and len(by_month) > 1:
         yield (
-            f"No month had more losses than {month(by_month.idxmax())}: {whole(by_month.max())} of"
+            f"{none} had more losses than {month(by_month.idxmax())}: {whole(by_month.max())} of"
             f" {whole(by_month.sum())}.",
             "chart-losses_by_month",
         )
@@ -192,12 +221,13 @@ def _month_of_losses(losses: DataFrame) -> Sentences:
 
 def _reason_and_step(losses: DataFrame, dropoff: DataFrame) -> Sentences:
     """Which reason is given most often, and where."""
-    pairs: Series = losses.groupby(["lost_reason_label", "funnel_step"])["deals_count"].sum()
+    known = losses[losses["lost_reason_label"] != UNKNOWN]
+    pairs: Series = known.groupby(["lost_reason_label", "funnel_step"])["deals_count"].sum()
     if pairs.sum() >= FEWEST:
         reason, code = pairs.idxmax()
         yield (
-            f"The most frequent loss is {short(reason)} {_when(code, dropoff)}:"
-            f" {whole(pairs.max())} of {whole(pairs.sum())}.",
+            f"No loss is more frequent than {short(reason)} {_when(code, dropoff)}:"
+            f" {whole(pairs.max())} of {whole(losses['deals_count'].sum())}.",
             "chart-losses_by_reason_and_step",
         )
 
@@ -208,13 +238,21 @@ def _when(step: str, dropoff: DataFrame) -> str:
     return f"after {short(names[step])}" if step in names else "outside the funnel's steps"
 
 
+def _shown(monthly: DataFrame) -> tuple[DataFrame, str]:
+    """The months that the charts by month show, and what to call none of them."""
+    months = to_datetime(monthly["month"])
+    shown = monthly[months > months.max() - DateOffset(months=MOST_MONTHS)]
+    return shown, "No month" if len(shown) == len(monthly) else f"No month of these {MOST_MONTHS}"
+
+
 def _busiest_month(monthly: DataFrame) -> Sentences:
-    """When most deals came in."""
+    """When most deals came in, of the months that are shown."""
+    monthly, none = _shown(monthly)
     first = monthly[monthly["funnel_step"].isin(monthly["funnel_step"].head(1))]
     if len(first) > 1 and first["deals_count"].sum() >= FEWEST:
         most = first.loc[first["deals_count"].idxmax()]
         yield (
-            f"No month brought more deals into {short(steps(first).iloc[0])} than"
+            f"{none} brought more deals into {short(steps(first).iloc[0])} than"
             f" {month(most['month'])}: {whole(most['deals_count'])} of"
             f" {whole(first['deals_count'].sum())}.",
             "chart-entries_by_month",
@@ -233,12 +271,15 @@ def _steps_that_rose(latest: Latest | None, end: Timestamp | None) -> Sentences:
         return
     for ago, then in ((12, latest.year_before), (1, latest.month_before)):
         pairs = [
-            line.counts.iloc[[-1, -1 - ago]] for line in latest.lines if len(line.counts) > ago
+            line.counts.iloc[[-1, -1 - ago]]
+            for line in latest.lines
+            if len(line.counts) > ago and line.more_is_good is not False  # a loss is no step
         ]
         if pairs and sum(now + before for now, before in pairs) >= FEWEST:
             rose = sum(now > before for now, before in pairs)
+            noun = "step" if len(pairs) == 1 else "steps"
             yield (
-                f"{rose} of {len(pairs)} steps had more entries in {month(latest.month)} than in"
+                f"{rose} of {len(pairs)} {noun} had more entries in {month(latest.month)} than in"
                 f" {month(then)}.",
                 "chart-steps_by_month",
             )
@@ -247,7 +288,8 @@ def _steps_that_rose(latest: Latest | None, end: Timestamp | None) -> Sentences:
 
 def _days_to_close(statuses: DataFrame) -> Sentences:
     """How long most of the closed deals took."""
-    closed = statuses[statuses["status"].isin(["won", "lost"]) & (statuses["deals"] >= FEWEST)]
+    enough = (statuses["deals"] >= FEWEST) & (statuses["median_days"] >= 0)
+    closed = statuses[statuses["status"].isin(["won", "lost"]) & enough]
     if not closed.empty:
         most = closed.sort_values("deals", kind="stable").iloc[-1]
         yield (

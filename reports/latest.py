@@ -10,15 +10,19 @@ from pandas import (
     DatetimeIndex,
     Series,
     Timestamp,
+    concat,
     date_range,
     isna,
     to_datetime,
 )
 
-from reports.text import MISSING, decimal, rate, steps, whole
+from reports.text import MISSING, decimal, in_percent, rate, steps, whole
 
 SPARK_MONTHS, SPARK_HEIGHT, SPARK_STEP = 24, 20, 4
+MOST_MONTHS = 36  # in a chart by month
 GOOD, BAD, NEITHER = "good", "bad", ""
+FEWEST = 30  # deals, losses or stays, below which what is said would be about chance
+WHOLE = DateOffset(days=2)  # a month in which the data begins later than that is cut off
 
 # They go on from month to month, also where nothing happens.
 STOCKS = {"open_deals", "stalled_deals"}
@@ -77,7 +81,7 @@ class Line:
         if not more:
             return "the same", NEITHER
         is_rate = self.write is rate  # of two rates, the difference is in points
-        share = f" ({100 * more / before:+.0f}%)" if before and not is_rate else ""
+        share = f" ({in_percent(more, before)})" if before and not is_rate else ""
         amount = f"{decimal(abs(more))} points" if is_rate else self.write(abs(more))
         news = NEITHER
         if self.more_is_good is not None:
@@ -122,13 +126,22 @@ class Latest:
         return self.month - DateOffset(years=1)
 
 
-def intake_end(tables: Mapping[str, DataFrame]) -> Timestamp | None:
-    """The last month with new deals, if deals went on moving after it."""
-    entries = tables["rep_sales_funnel_monthly"]
-    entries = entries[entries["deals_count"].fillna(0) > 0]
-    first_step = tables["rep_funnel_dropoff"]["funnel_step"].head(1)
-    intake = entries.loc[entries["funnel_step"].isin(first_step), "month"].max()
-    return intake if not isna(intake) and intake < entries["month"].max() else None
+def end_of_intake(
+    rep_sales_funnel_monthly: DataFrame, rep_monthly_figures: DataFrame
+) -> Timestamp | None:
+    """The last month with new deals, if deals went on moving for more than a month after it.
+
+    In the month in which the data ends, there may be new ones yet.
+    """
+    monthly, figures = rep_sales_funnel_monthly, rep_monthly_figures
+    entries = monthly[monthly["deals_count"].fillna(0) > 0]
+    into_first = entries[entries["funnel_step"].isin(monthly["funnel_step"].head(1))]
+    created = figures[figures["deals_created"].fillna(0) > 0]
+    of_intake, of_all = (
+        to_datetime(concat(months)).max()
+        for months in ([into_first["month"], created["month"]], [entries["month"]])
+    )
+    return of_intake if of_intake + DateOffset(months=1) < of_all else None
 
 
 def latest_month(
@@ -136,14 +149,14 @@ def latest_month(
 ) -> Latest | None:
     """The latest month that is over and that the data reaches; none if there is no such month.
 
-    The month in which the data ends is not over: its counts still grow. After the end of the
-    intake a change is neither good nor bad.
+    The month in which the data ends is not over: its counts still grow. One in which it begins,
+    and not with its first days, is nothing to compare with. After the end of the intake a change is
+    neither good nor bad.
     """
     monthly = tables["rep_sales_funnel_monthly"]
     if monthly.empty or isna(as_of):
         return None
-    local = as_of.tz_localize("UTC").tz_convert(timezone or "UTC").tz_localize(None)
-    over = local.to_period("M").to_timestamp() - DateOffset(months=1)
+    over = _local(as_of, timezone).to_period("M").to_timestamp() - DateOffset(months=1)
     entries = monthly.assign(month=to_datetime(monthly["month"]), step=steps(monthly))
     first, last = entries["month"].min(), min(entries["month"].max(), over)
     if last < first:
@@ -154,18 +167,29 @@ def latest_month(
     )
     dropoff = tables["rep_funnel_dropoff"]
     outcomes = set(steps(dropoff[dropoff["kind"] == "loss"]))
-    end = intake_end(tables)
+    end = end_of_intake(monthly, tables["rep_monthly_figures"])
     is_judged = end is None or end >= last
     lines = [
         Line(str(step), _counts(wide[step], months), step not in outcomes if is_judged else None)
         for step in wide.columns
     ]
     figures = _figures(tables["rep_monthly_figures"], months, is_judged)
+    begun = to_datetime(tables["rep_source_mix"]["first_at"]).min()
+    if len(months) > 1 and not isna(begun) and _local(begun, timezone) > first + WHOLE:
+        for line in [*figures, *lines]:
+            line.counts.iloc[0] = nan
     return Latest(last, figures, lines)
 
 
+def _local(moment: Timestamp, timezone: str | None) -> Timestamp:
+    return moment.tz_localize("UTC").tz_convert(timezone or "UTC").tz_localize(None)
+
+
 def step_conversions(cohorts: DataFrame) -> Latest | None:
-    """From each main step to the next within 90 days, of the deals of the latest mature month."""
+    """From each main step to the next within 90 days, of the deals of the latest mature month.
+
+    A share of few deals is none.
+    """
     mature = cohorts[cohorts["is_mature"].astype("boolean").fillna(False)]
     if mature.empty:
         return None
@@ -175,7 +199,7 @@ def step_conversions(cohorts: DataFrame) -> Latest | None:
     )
     reached = reached.astype(float).sort_index().asfreq("MS")
     before = reached.shift(axis="columns")
-    shares = 100 * reached / before.where(before > 0)
+    shares = 100 * reached / before.where(before >= FEWEST)
     lines = [Line(str(step), shares[step], True, rate) for step in shares.columns[1:]]
     return Latest(shares.index[-1], [], lines)
 

@@ -25,8 +25,8 @@ def mixes(source_mix: DataFrame) -> Iterator[tuple[str, DataFrame]]:
                     "value": ordered["value"],
                     "rows": ordered["rows_count"],
                     "share_pct": 100 * counts / counts.sum(),
-                    "first": to_datetime(ordered["first_at"]),
-                    "last": to_datetime(ordered["last_at"]),
+                    "first_utc": to_datetime(ordered["first_at"]),
+                    "last_utc": to_datetime(ordered["last_at"]),
                 }
             ),
         )

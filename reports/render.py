@@ -21,7 +21,13 @@ from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_
 from reports import charts, lineage, quality, runs, text
 from reports.drawing import Chart, Drawing
 from reports.findings import MOST, Finding, findings
-from reports.latest import SPARK_HEIGHT, intake_end, latest_month, step_conversions
+from reports.latest import (
+    FEWEST,
+    SPARK_HEIGHT,
+    end_of_intake,
+    latest_month,
+    step_conversions,
+)
 from reports.mix import OUTSIDE, mixes
 from reports.svg import inline
 from reports.template import template
@@ -77,6 +83,9 @@ def _cells(name: str, values: Series) -> list[Cell]:
         return [Cell("yes" if value else "no") for value in values.fillna(False)]
     if not is_numeric_dtype(values):
         return [Cell(text.clean(value)) for value in values]
+    if name.endswith("_id"):
+        ids = ["" if isna(value) else str(int(value)) for value in values]
+        return [Cell(id_ or text.MISSING, id_) for id_ in ids]
     numbers = text.whole if (values.dropna() % 1 == 0).all() else text.decimal
     write = text.rate if name.endswith("_pct") else numbers
     return [Cell(write(value), "" if isna(value) else f"{value:.15g}") for value in values]
@@ -110,6 +119,7 @@ def page(drawn: Drawn, tables: Mapping[str, DataFrame], run: Mapping[str, str | 
     checks = tables["check_results"]
     timezone = run.get("timezone")
     latest = latest_month(tables, as_of, None if timezone is None else str(timezone))
+    end = end_of_intake(tables["rep_sales_funnel_monthly"], tables["rep_monthly_figures"])
     found = findings(tables, latest)
     held = {category: grid(mix) for category, mix in mixes(tables["rep_source_mix"])}
     return TEMPLATE.render(
@@ -118,7 +128,8 @@ def page(drawn: Drawn, tables: Mapping[str, DataFrame], run: Mapping[str, str | 
         conversions=step_conversions(tables["rep_cohorts"]),
         findings=found[:MOST],
         history=grid(quality.score_history(tables, as_of)),
-        intake_end=intake_end(tables),
+        end_of_intake=end,
+        fewest=FEWEST,
         key=tables["rep_key_figures"].reindex([0]).iloc[0],
         latest=latest,
         lineage=lineage.picture(tables["data_dictionary"], tables["lineage"]),

@@ -16,7 +16,7 @@ const csv = (table) =>
 
 const compared = (one, other) => {
   const [a, b] = [Number(one), Number(other)];
-  return Number.isNaN(a) || Number.isNaN(b) ? one.localeCompare(other) : a - b;
+  return Number.isNaN(a) || Number.isNaN(b) ? one.localeCompare(other, undefined, { numeric: true }) : a - b;
 };
 
 const sort = (table, heading) => {

@@ -12,6 +12,8 @@ LONGEST_LABEL = 36
 MOST_MONTH_LABELS = 18
 MISSING = "n/a"
 LARGE = 10_000
+JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
+SOFT_HYPHEN = "\N{SOFT HYPHEN}"
 ENGINEERING = EngFormatter(places=1, sep="")
 
 
@@ -31,20 +33,39 @@ def decimal(number: float) -> str:
 
 
 def rate(percent: float) -> str:
-    """Write a percentage; one without a denominator is not available."""
-    return MISSING if isna(percent) else f"{percent:,.1f}%"
+    """Write a percentage: only none is 0%, only all 100%; without a denominator there is none."""
+    if isna(percent):
+        return MISSING
+    if 0 < percent < 0.05:
+        return "<0.1%"
+    return ">99.9%" if 99.95 <= percent < 100 else f"{percent:,.1f}%"
+
+
+def in_percent(more: float, before: float) -> str:
+    """Write a change in percent of what was before."""
+    share = f"{100 * more / before:+,.0f}%"
+    return share if share[1:] != "0%" else f"{share[0]}<1%"
 
 
 def clean(value: object) -> str:
-    """Make one printable line of a name."""
-    folded = MISSING if isna(value) else " ".join(str(value).split())
-    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in folded)
+    """Make one printable line of a name; some scripts need signs that join others."""
+    folded = MISSING if isna(value) else " ".join(str(value).replace(SOFT_HYPHEN, "").split())
+    return "".join(
+        sign if sign.isprintable() or sign in JOINERS else "\N{REPLACEMENT CHARACTER}"
+        for sign in folded
+    )
 
 
 def short(value: object, longest: int = LONGEST_LABEL) -> str:
     """Cut a name where it would push a chart aside."""
     name = clean(value)
     return name if len(name) <= longest else name[: longest - 1] + "…"
+
+
+def short_rep(name: object) -> str:
+    """Cut a pseudonym, but not the end that tells people apart."""
+    masked, sign, end = clean(name).rpartition(" #")
+    return short(masked, LONGEST_LABEL - len(sign + end)) + sign + end if sign else short(name)
 
 
 def slug(title: str) -> str:

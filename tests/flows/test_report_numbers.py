@@ -22,11 +22,11 @@ QUERIES = {
                deals_entered, deals_reached, conversion_from_previous_pct, conversion_from_first_pct
         FROM marts.rep_funnel_dropoff AS dropoff JOIN staging.stg_funnel_steps USING (funnel_step)
         ORDER BY step_order""",
-    "cohorts": """
-        SELECT month, funnel_step, cohorts.kpi_name, deals_created, deals_reached, reached_pct,
-               CASE WHEN is_mature THEN 'yes' ELSE 'no' END
-        FROM marts.rep_cohorts AS cohorts JOIN staging.stg_funnel_steps USING (funnel_step)
-        ORDER BY month, step_order LIMIT 60""",
+    "cohorts": f"""
+        SELECT month, any_value(deals_created),
+               {", ".join(f"max(reached_pct) FILTER (funnel_step = '{n}')" for n in range(1, 10))},
+               CASE WHEN bool_and(is_mature) THEN 'yes' ELSE 'no' END
+        FROM marts.rep_cohorts GROUP BY month ORDER BY month""",
     "losses_by_reason": """
         SELECT lost_reason_label, sum(deals_count) AS losses, 100 * losses / sum(losses) OVER ()
         FROM marts.rep_losses_monthly GROUP BY 1 ORDER BY losses DESC""",
@@ -268,7 +268,8 @@ def test_the_conversions_from_step_to_step(both):
     steps = warehouse.execute("""
         WITH shares AS (
             SELECT month, step_order, funnel_step || ' ' || cohorts.kpi_name AS name,
-                   100.0 * deals_reached / nullif(lag(deals_reached) OVER of_month, 0) AS share,
+                   lag(deals_reached) OVER of_month AS before,
+                   CASE WHEN before >= 30 THEN 100.0 * deals_reached / before END AS share,
                    max(month) OVER () AS latest
             FROM marts.rep_cohorts AS cohorts JOIN staging.stg_funnel_steps USING (funnel_step)
             WHERE is_mature WINDOW of_month AS (PARTITION BY month ORDER BY step_order))
@@ -282,7 +283,9 @@ def test_the_conversions_from_step_to_step(both):
         assert f"{name} {rate(now)} {changes}" in report.text
 
 
-def _change(now: float, then: float, write) -> str:
+def _change(now: float | None, then: float | None, write) -> str:
+    if now is None or then is None:
+        return "n/a"
     if now == then:
         return "the same"
     sign = "▲" if now > then else "▼"

@@ -259,6 +259,41 @@ def test_months_without_a_loss_are_there(tables: Tables) -> None:
     assert numbers.iloc[:, 1:].sum().sum() == tables["rep_losses_monthly"]["deals_count"].sum()
 
 
+def test_a_loss_of_long_ago_leaves_the_last_three_years_in_sight(tables: Tables) -> None:
+    """A wrong date is one of 2005, not a chart of 240 months."""
+    mart = tables["rep_losses_monthly"]
+    stray = mart.head(1).assign(month=pandas.Timestamp("2005-03-01"))
+    tables["rep_losses_monthly"] = pandas.concat([stray, mart], ignore_index=True)
+    numbers = drawn(charts.losses_by_month, tables).numbers
+    assert (len(numbers), numbers["month"].max()) == (36, mart["month"].max())
+
+
+def test_a_table_has_the_whole_name_of_what_is_cut_in_the_chart(tables: Tables) -> None:
+    """So has what is downloaded."""
+    mart = tables["rep_losses_monthly"]
+    name = "A reason that nobody would ever have thought of giving"
+    tables["rep_losses_monthly"] = mart.assign(lost_reason_label=name)
+    figure = drawn(charts.losses_by_reason, tables)
+    assert figure.numbers["reason"].tolist() == [name]
+    assert figure.labels == ["A reason that nobody would ever hav…"]
+
+
+def test_the_table_of_cohorts_has_a_row_per_month(tables: Tables) -> None:
+    """All months that are drawn, with what the brackets and the gray say."""
+    numbers = drawn(charts.cohorts, tables).numbers
+    assert len(numbers) == 9
+    assert list(numbers)[:3] == ["month", "deals_created", "1_pct"]
+    assert numbers["mature"].tolist() == [True] * 6 + [False] * 3
+
+
+def test_codes_of_steps_have_room_beside_each_other(tables: Tables) -> None:
+    """A code can be a word."""
+    narrow = drawn(charts.cohorts, tables).get_size_inches()[0]
+    mart = tables["rep_cohorts"]
+    tables["rep_cohorts"] = mart.assign(funnel_step="Qualification " + mart["funnel_step"])
+    assert drawn(charts.cohorts, tables).get_size_inches()[0] > 1.5 * narrow
+
+
 def test_open_deals_stand_beside_closed_ones(tables: Tables) -> None:
     """What is not over is not mixed with what is."""
     axes = drawn(charts.days_to_close, tables).axes[0]

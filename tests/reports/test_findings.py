@@ -32,11 +32,12 @@ NOTHING: dict[str, list[str]] = {
     "rep_days_to_close": ["status", "deals", "median_days", "p90_days"],
     "rep_sales_rep_totals": ["user_id", "activities_completed"],
     "rep_sales_funnel_monthly": ["month", "funnel_step", "kpi_name", "deals_count"],
+    "rep_monthly_figures": ["month", "deals_created"],
     "scores": ["table_name", "measure", "passing_rows", "total_rows"],
 }
 
 
-FEBRUARY, MARCH = Timestamp("2024-02-01"), Timestamp("2024-03-01")
+FEBRUARY, MARCH, APRIL = (Timestamp(f"2024-0{number}-01") for number in (2, 3, 4))
 LOSSES = [
     (FEBRUARY, "Silence", "2", 15),
     (MARCH, "Price", "1", 20),
@@ -129,11 +130,19 @@ def line(name: str, *counts: float) -> Line:
             [line("1 Lead", 100, 90), line("2 Qualified", 40, 60)],
             ["2 Qualified changed most in March 2024: 60 after 40 in February 2024 (+50%)."],
         ),
-        ([line("1 Lead", 29, 90)], []),
+        (
+            [line("1 Lead", 90, 5), line("2 Qualified", 60, 63)],
+            ["1 Lead changed most in March 2024: 5 after 90 in February 2024 (-94%)."],
+        ),
+        (
+            [line("1 Lead", 29990, 30000), line("2 Qualified", 0, 20)],
+            ["1 Lead changed most in March 2024: 30,000 after 29,990 in February 2024 (+<1%)."],
+        ),
+        ([line("1 Lead", 9, 29)], []),
         ([line("1 Lead", 90, 90)], []),
         ([line("1 Lead", 90)], []),
     ],
-    ids=["two steps", "too few", "no change", "first month"],
+    ids=["two steps", "a fall to few", "a small change", "too few", "no change", "first month"],
 )
 def test_the_step_that_changed_most(lines: list[Line], said: list[str]) -> None:
     found = sentences(Latest(Timestamp("2024-03-01"), [], lines))
@@ -144,20 +153,17 @@ def test_how_many_steps_rose_since_the_year_before_or_else_the_month_before() ->
     year = [line("1 Lead", 40, *[0] * 11, 50), line("2 Qualified", 40, *[0] * 11, 40)]
     for lines, then in ((year, "March 2023"), ([line("1 Lead", 40, 50)], "February 2024")):
         assert (
-            f"1 of {len(lines)} steps had more entries in March 2024 than in {then}.",
+            f"1 of {len(lines)} step{'s' * (len(lines) > 1)} had more entries in March 2024 than in"
+            f" {then}.",
             "chart-steps_by_month",
         ) in sentences(Latest(Timestamp("2024-03-01"), [], lines))
     assert sentences(Latest(Timestamp("2024-03-01"), [], [line("1 Lead", 14, 15)])) == []
 
 
 def test_after_the_end_of_the_intake_no_step_is_said_to_rise_or_fall() -> None:
-    monthly = [(FEBRUARY, "1", "Lead", 20), (MARCH, "2", "Qualified", 20)]
+    monthly = [(FEBRUARY, "1", "Lead", 20), (APRIL, "2", "Qualified", 20)]
     lines = [line("1 Lead", 20, 0), line("2 Qualified", 0, 20)]
-    found = sentences(
-        Latest(MARCH, [], lines),
-        rep_sales_funnel_monthly=monthly,
-        rep_funnel_dropoff=[("1", "Lead", 20, None)],
-    )
+    found = sentences(Latest(MARCH, [], lines), rep_sales_funnel_monthly=monthly)
     assert found == [
         (
             "No deal came in after February 2024: what is seen after that are deals from before.",
@@ -192,10 +198,13 @@ def test_the_step_and_the_month_of_most_losses() -> None:
     dropoff = [("1", "Lead", 0, None), ("2", "Qualified", 0, None)]
     found = sentences(rep_losses_monthly=LOSSES, rep_funnel_dropoff=dropoff)
     assert found[1:] == [
-        ("Losses come most often after 1 Lead: 20 of 40 (50.0%).", "chart-losses_by_step"),
+        (
+            "Nowhere are more deals lost than after 1 Lead: 20 of 40 (50.0%).",
+            "chart-losses_by_step",
+        ),
         ("No month had more losses than March 2024: 25 of 40.", "chart-losses_by_month"),
         (
-            "The most frequent loss is Price after 1 Lead: 20 of 40.",
+            "No loss is more frequent than Price after 1 Lead: 20 of 40.",
             "chart-losses_by_reason_and_step",
         ),
     ]
@@ -204,8 +213,10 @@ def test_the_step_and_the_month_of_most_losses() -> None:
 def test_most_losses_can_be_outside_the_funnel() -> None:
     early = [(MARCH, "Price", "none", 30)]
     found = [text for text, _ in sentences(rep_losses_monthly=early)]
-    assert "Losses come most often outside the funnel's steps: 30 of 30 (100.0%)." in found
-    assert "The most frequent loss is Price outside the funnel's steps: 30 of 30." in found
+    assert (
+        "Nowhere are more deals lost than outside the funnel's steps: 30 of 30 (100.0%)." in found
+    )
+    assert "No loss is more frequent than Price outside the funnel's steps: 30 of 30." in found
 
 
 def test_few_losses_are_not_told() -> None:
@@ -258,8 +269,8 @@ def test_the_stage_of_the_longest_stays_needs_enough_of_them() -> None:
     dwell = [("1", "Lead", 30, 9.5, 4), ("2", "Qualified", 29, 90.0, 0)]
     assert sentences(rep_stage_dwell=dwell) == [
         (
-            "Deals stay longest in 1 Lead: half of the stays took 9.5 days or more;"
-            " 4 have not ended.",
+            "Deals stay longest in 1 Lead: half of the 30 stays that ended took 9.5 days"
+            " or more; 4 stays have not ended.",
             "chart-days_in_stage",
         )
     ]
@@ -269,8 +280,8 @@ def test_stages_of_equally_long_stays_are_not_ranked() -> None:
     dwell = [("1", "Lead", 30, 16.0, 0), ("2", "Qualified", 30, 15.0, 0)]
     assert sentences(rep_stage_dwell=dwell) == [
         (
-            "Deals stay about equally long in every stage: half of the stays took 15.0 to 16.0 days"
-            " or more.",
+            "Deals stay about equally long in each of 2 stages: half of the stays that ended took"
+            " 15.0 to 16.0 days or more.",
             "chart-days_in_stage",
         )
     ]

@@ -4,14 +4,23 @@ import pandas
 import pytest
 from pandas import DataFrame, Series, Timestamp
 
-from reports.latest import FIGURES, Latest, Line, latest_month, step_conversions
+from reports.latest import (
+    FIGURES,
+    Latest,
+    Line,
+    end_of_intake,
+    latest_month,
+    step_conversions,
+)
 from reports.render import render
 from reports.text import rate
 
 Tables = dict[str, DataFrame]
 
 
-def marts(counts: dict[str, list[int]], done: list[int] | None = None) -> Tables:
+def marts(
+    counts: dict[str, list[int]], done: list[int] | None = None, begun: str = "2024-01-01 09:00"
+) -> Tables:
     """Marts of a funnel with these entries per step, month by month from January 2024 on."""
     months = pandas.date_range("2024-01-01", periods=len(next(iter(counts.values()))), freq="MS")
     rows = [
@@ -30,6 +39,7 @@ def marts(counts: dict[str, list[int]], done: list[int] | None = None) -> Tables
             {"month": months[: len(done or [])], "calls_completed": done or []},
             columns=["month", *(column for column, *_ in FIGURES)],
         ),
+        "rep_source_mix": DataFrame({"first_at": [Timestamp(begun)]}),
     }
 
 
@@ -93,11 +103,35 @@ def test_a_change_from_nothing_has_no_percentage() -> None:
 
 
 def test_after_the_end_of_the_intake_no_change_is_good_or_bad() -> None:
-    tables = marts({"1": [40, 50, 0], "2": [40, 30, 20], "Lost": [10, 5, 4]}, [4, 5, 6])
+    tables = marts({"1": [40, 50, 0, 0], "2": [40, 30, 20, 1], "Lost": [10, 5, 4, 1]}, [4, 5, 6])
     found = latest(tables, "2024-04-01")
     changes = [line.change(1) for line in [*found.lines, *found.figures]]
     assert changes[1] == ("▼ 10 (-33%)", "")
     assert {news for _, news in changes} == {""}
+
+
+@pytest.mark.parametrize(
+    ("entries", "created"),
+    [([40, 50, 0], []), ([40, 0, 0, 0], [40, 0, 0, 7])],
+    ids=["a month has just begun", "deals skip the first step"],
+)
+def test_the_intake_goes_on(entries: list[int], created: list[int]) -> None:
+    tables = marts({"1": entries, "2": [9] * len(entries), "Lost": [0] * len(entries)})
+    monthly = tables["rep_sales_funnel_monthly"]
+    figures = DataFrame(
+        {"month": monthly["month"].unique()[: len(created)], "deals_created": created}
+    )
+    assert end_of_intake(monthly, figures) is None
+    assert end_of_intake(monthly, figures.iloc[:0]) == (
+        Timestamp("2024-01-01") if created else None
+    )
+
+
+def test_a_month_in_which_the_data_begins_is_nothing_to_compare_with() -> None:
+    counts = {"1": [5, 60], "Lost": [1, 10]}
+    found = latest(marts(counts, [1, 9], begun="2024-01-25 10:00"), "2024-03-01")
+    assert {line.change(1) for line in [*found.lines, *found.figures]} == {("n/a", "")}
+    assert found.lines[0].latest == "60"
 
 
 def test_a_change_needs_a_month_to_compare_with() -> None:
@@ -171,10 +205,10 @@ def cohort(month: str, *reached: int, is_mature: bool = True) -> list[tuple[obje
 
 
 def test_conversions_are_from_step_to_step_of_the_latest_mature_month() -> None:
-    """Nothing to divide by is no rate, and a month without deals is none to compare with."""
+    """Of few deals there is no rate."""
     columns = ["month", "funnel_step", "kpi_name", "deals_reached", "is_mature"]
     rows = [
-        *cohort("2024-01-01", 50, 25, 5),
+        *cohort("2024-01-01", 100, 50, 10, 5),
         *cohort("2024-02-01", 40, 30, 0, 0),
         *cohort("2024-03-01", 40, 40, 40, is_mature=False),
     ]

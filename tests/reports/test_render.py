@@ -205,7 +205,7 @@ def test_tables_without_rows_give_a_page(tables: Tables) -> None:
     ("statuses", "headline"),
     [
         (["pass", "pass"], "All 2 checks passed."),
-        (["pass", "warn"], "1 of 2 checks warn."),
+        (["pass", "warn"], "1 of 2 checks warns."),
         (["fail", "warn"], "1 of 2 checks failed , 1 more warn"),
     ],
 )
@@ -219,10 +219,10 @@ def test_the_headline_tells_how_the_checks_stand(
 
 def test_the_end_of_the_intake_is_explained(tables: Tables, run: Run) -> None:
     """Months without new deals are named; with new deals to the end there are none."""
-    assert "No deal entered the first step after September 2024" in Page(render(tables, run)).text
+    assert "No deal came in after September 2024. The months" in Page(render(tables, run)).text
     mart = tables["rep_sales_funnel_monthly"]
     tables["rep_sales_funnel_monthly"] = mart.assign(deals_count=5)
-    assert "No deal entered the first step" not in Page(render(tables, run)).text
+    assert "No deal came in after" not in Page(render(tables, run)).text
 
 
 def test_the_data_section_counts_rows(page: Page) -> None:
