@@ -68,15 +68,18 @@ def take_in(run: Run, source: Source, landed: Landed | None) -> Table:
 def _changes(source: Source, kept: Table, raw: Table) -> Table:
     """The rows of both, of the subjects that the export says something of, that are in one only."""
     said, before = (
-        _with_places(source, rows) for rows in (raw, kept.semi_join(raw, source.subject))
+        _told_apart(source, rows) for rows in (raw, kept.semi_join(raw, source.subject))
     )
     return said.difference(before).union(before.difference(said))
 
 
-def _with_places(source: Source, rows: Table) -> Table:
-    """Rows of a lookup can have any numbers: their order within their subject is what counts."""
+def _told_apart(source: Source, rows: Table) -> Table:
+    """Each row once, with how often it is there, as it can be where forgotten users were named.
+
+    Rows of a lookup can have any numbers: their order within their subject is what counts.
+    """
     if not source.lookup:
-        return rows
+        return rows.group_by(rows.columns).agg(copies=rows.count())
     rows = rows.filter(rows[source.key].notnull())
     place = ibis.row_number().over(group_by=source.subject, order_by=SOURCE_ROW)
     return rows.mutate(place=place).drop(SOURCE_ROW)

@@ -124,4 +124,5 @@ def _twice(names: Iterable[str]) -> list[str]:
 
 
 def _code(text: str) -> str:
-    return re.sub(NOT_LETTER_OR_DIGIT, "_", text.lower(), flags=re.ASCII).strip("_")
+    small = "".join(letter.lower()[0] for letter in text)  # one for one, as engines do
+    return re.sub(NOT_LETTER_OR_DIGIT, "_", small, flags=re.ASCII).strip("_")

@@ -20,6 +20,8 @@ Kind = Literal[
     "owner_id",
     "name",
     "email",
+    "status",
+    "currency",
 ]
 
 # What a column of each kind becomes in the raw table: suffix of the column name -> Ibis type.
@@ -37,12 +39,15 @@ RAW_COLUMNS: dict[Kind, dict[str, str]] = {
     "owner_id": {"": "int64", "_is_forgotten": "boolean"},
     "name": {"_masked": "string", "_pseudonym": "string"},
     "email": {"_hash": "string"},
+    "status": {"": "string"},
+    "currency": {"": "string"},
 }
 
 
+STATUSES = ("won", "lost", "open")
 ID_KINDS: tuple[Kind, ...] = ("integer", "person_id", "user_id", "owner_id")
 # Of these kinds, the value itself must not leave where it is first read.
-PERSONAL_KINDS = ("name", "email", "log_value")
+PERSONAL_KINDS = ("name", "email", "log_value", "status", "currency")
 
 
 @dataclass(frozen=True)
@@ -190,11 +195,11 @@ SOURCES = {
             "deals",
             (
                 _required("deal_id", "integer"),
-                Column("status", "text"),
+                Column("status", "status"),
                 _optional("user_id", "owner_id"),
                 _optional("stage_id", "integer"),
                 _optional("value", "number"),
-                _optional("currency", "text"),
+                _optional("currency", "currency"),
                 _optional("add_time", "timestamp"),
                 _optional("won_time", "timestamp"),
                 _optional("lost_time", "timestamp"),

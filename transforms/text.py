@@ -45,7 +45,9 @@ def exactly(number: Value) -> StringValue:
     if not kind.is_floating():
         return text
     bits = {2: 11, 4: 24, 8: 53}[kind.nbytes]
-    return ibis.ifelse(number.abs() >= float(2**bits), "a float", text)
+    is_whole = number == number.floor()
+    whole = ibis.ifelse(is_whole, number.cast("float64"), None).cast("int64").cast("string")
+    return ibis.ifelse(number.abs() >= float(2**bits), "a float", ibis.coalesce(whole, text))
 
 
 def looked_up(text: StringValue, table: dict[str, str]) -> StringValue:

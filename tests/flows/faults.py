@@ -483,6 +483,37 @@ CASES = [
         finds=[(datetime(2199, 1, 1, 8),)],
         changes_marts=True,
     ),
+    Case(
+        "time in the future in the deals table",
+        {
+            "deals.csv": """
+            deal_id,status,won_time
+            7,lost,
+            8,won,2199-01-01 08:00:00
+            """
+        },
+        happens="counts like any other, and open stays are measured up to it: give `--as-of`",
+        warns=frozenset({"stg_deals: has_happened(closed_at)"}),
+        query="SELECT max(as_of) FROM quality.runs",
+        finds=[(datetime(2199, 1, 1, 8),)],
+        changes_marts=True,
+    ),
+    Case(
+        "currency that has not three letters",
+        {
+            "deals.csv": """
+            deal_id,status,currency
+            7,lost,eur
+            8,open,Zebulonius Quixote
+            """
+        },
+        happens="kept, under a pseudonym",
+        warns=frozenset({"stg_deals: currency_has_three_letters"}),
+        query="SELECT currency FROM staging.stg_deals"
+        " WHERE NOT regexp_full_match(currency, '~[0-9A-F]{16}')",
+        finds=[("EUR",)],
+        changes_marts=True,
+    ),
     # Rejected rows
     Case(
         "Latin-1",

@@ -137,14 +137,14 @@ SELECT field_id, field_key, field_name FROM fields;
 
 CREATE TABLE staging.stg_field_options AS
 WITH listed AS (
-    SELECT field_key, line, unnest(json_extract(options, '$[*]')) AS option, generate_subscripts(json_extract(options, '$[*]'), 1) AS place
+    SELECT field_id, field_key, unnest(json_extract(options, '$[*]')) AS option, generate_subscripts(json_extract(options, '$[*]'), 1) AS place
     FROM fields
     WHERE json_valid(options)
 )
 SELECT field_key, to_int(option ->> 'id') AS option_id, to_name(option ->> 'label') AS option_label
 FROM listed
 WHERE option_id IS NOT NULL
-QUALIFY row_number() OVER (PARTITION BY field_key, option_id ORDER BY line DESC, place DESC) = 1;
+QUALIFY row_number() OVER (PARTITION BY field_key, option_id ORDER BY field_id DESC, place DESC) = 1;
 
 -- A filter pushed below the projection of this file and the next two would parse every value twice.
 

@@ -40,7 +40,16 @@ def test_a_code_of_nothing_is_null(applied):
 
 
 @pytest.mark.parametrize(
-    "name", ["SC-2", " Größe XL ", "Q&A (new)", "見積 送付", "a\u00a0b", "\U0001f680 Lead\u20112"]
+    "name",
+    [
+        "SC-2",
+        " Größe XL ",
+        "Q&A (new)",
+        "見積 送付",
+        "a\u00a0b",
+        "\U0001f680 Lead\u20112",
+        "İLETİŞİM",
+    ],
 )
 def test_the_funnel_file_is_normalised_as_the_data_is(applied, name):
     assert applied(text.code, [name]) == list(Step("1", "Any", "stage", (name,)).codes)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 import ibis
 from ibis.expr.types import BooleanValue, IntegerValue, StringValue
 
-from transforms.sources import Kind
+from transforms.sources import STATUSES, Kind
 from transforms.text import WHITE_SPACE, code, folded, integer
 
 Pseudonym = Callable[[StringValue], StringValue]
@@ -47,6 +47,10 @@ def masked_columns(
             return {"_masked": masked_name(text), "_pseudonym": pseudonym(text)}
         case "email":
             return {"_hash": email_hash(text, pseudonym)}
+        case "status":
+            return {"": plain_or_masked(text, code(text).isin(STATUSES), pseudonym)}
+        case "currency":
+            return {"": plain_or_masked(text, text.re_search("^[A-Za-z]{3}$"), pseudonym)}
         case _:
             assert field_key is not None
             return {"": masked_log_value(value, field_key, pseudonym, forgotten)}
@@ -62,13 +66,21 @@ def email_hash(email: StringValue, pseudonym: Pseudonym) -> StringValue:
     return pseudonym(email.strip().lower())
 
 
+def plain_or_masked(
+    value: StringValue, is_plain: BooleanValue, pseudonym: Pseudonym
+) -> StringValue:
+    """A value that is of the kind that we read; all else may be personal ("~" and hex)."""
+    masked = "~" + pseudonym(value).substr(0, 16)
+    return ibis.cases((is_plain, value), (value.strip() != "", masked))
+
+
 def masked_log_value(
     value: StringValue,
     field_key: StringValue,
     pseudonym: Pseudonym,
     forgotten: Collection[int] = (),
 ) -> StringValue:
-    """Ids and times of the fields we know stay; all else may be personal ("~" and hex).
+    """Ids and times of the fields we know stay; all else is masked.
 
     The id of a forgotten user is null, in a field that we do not know too.
     """
@@ -76,8 +88,7 @@ def masked_log_value(
     # Most keys are spelled so: that is quicker to see than to make.
     key = ibis.ifelse(field_key.isin(list(PLAIN_VALUES)), field_key, code(field_key))
     is_plain = key.cases(*fields, else_=False)
-    masked = "~" + pseudonym(value).substr(0, 16)
-    made = ibis.cases((is_plain, value), (value.strip() != "", masked))
+    made = plain_or_masked(value, is_plain, pseudonym)
     if not forgotten:
         return made
     others = [known for known in PLAIN_VALUES if known != "user_id"]

@@ -10,7 +10,8 @@ from transforms.checks import Check, Settings, Tables, accepted_values
 from transforms.graph import model
 from transforms.lookups import first_row, joined_by
 from transforms.people import without
-from transforms.staging.stg_deals import STATUSES, deals_table
+from transforms.sources import STATUSES
+from transforms.staging.stg_deals import deals_table
 
 SAID = ("status", "user_id", "owner_is_forgotten", "stage_id", "value", "currency")
 

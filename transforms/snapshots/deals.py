@@ -11,7 +11,8 @@ from transforms.checks import accepted_values, not_null, references, rule
 from transforms.graph import model
 from transforms.lookups import joined_by
 from transforms.people import without
-from transforms.staging.stg_deals import STATUSES, won_stages
+from transforms.sources import STATUSES
+from transforms.staging.stg_deals import won_stages
 from transforms.timeline import changes_to_ids
 
 TRACKED = ("status", "user_id", "stage_id", "value", "currency")

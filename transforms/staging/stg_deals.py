@@ -7,9 +7,8 @@ from transforms import text
 from transforms.checks import accepted_values, has_happened, not_null, references, rule
 from transforms.graph import model
 from transforms.lookups import first_row, joined_by, latest_row
+from transforms.sources import STATUSES
 from transforms.timeline import logged_losses, reopenings
-
-STATUSES = ("won", "lost", "open")
 
 
 @model(
@@ -48,6 +47,11 @@ STATUSES = ("won", "lost", "open")
             lambda deals: (deals.status == "open") | deals.closed_at.notnull(),
             severity="warn",
         ),
+        rule(
+            "currency_has_three_letters",
+            lambda deals: ~deals.currency.startswith("~") | deals.currency.isnull(),
+            severity="warn",
+        ),
     ],
     refresh_by="deal_id",
 )
@@ -74,7 +78,7 @@ def stg_deals(
             else the first entry into a won step, UTC; null while open, or where it is not known
         lost_reason_id: reason of the last loss, for lost deals; null if the log does not have it
         value: amount in `currency`, from the deals table; null without one
-        currency: ISO code, from the deals table
+        currency: ISO code, from the deals table; what has not three letters is masked ("~…")
     """
     added = stg_deal_changes.group_by("deal_id").agg(
         added_at=stg_deal_changes.changed_at.min(
@@ -143,7 +147,7 @@ def deals_table(raw_deals: Table) -> Table:
     status = text.code(given.status)
     return given.mutate(
         status=ibis.ifelse(status.isin(STATUSES), status, None),
-        currency=given.currency.strip().upper(),
+        currency=given.currency.strip().upper().nullif(""),
     )
 
 

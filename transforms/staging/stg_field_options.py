@@ -20,6 +20,8 @@ from transforms.lookups import first_row, latest_row
 def stg_field_options(raw_fields: Table) -> Table:
     """One row per field key and option id.
 
+    Of fields with the same key, the one with the highest id has the say.
+
     Columns:
         field_key: normalised key of the field; null for one without a letter or digit
         option_id: the id that the change log holds; null for options without a usable one
@@ -27,16 +29,17 @@ def stg_field_options(raw_fields: Table) -> Table:
     """
     fields = latest_row(raw_fields, "id")
     listed = fields.select(
-        "source_row",
+        "id",
         field_key=text.code(fields.field_key),
         option=fields.field_value_options.cast("json").array.unnest(),
     )
     options = listed.select(
-        "source_row",
+        "id",
         "field_key",
         # As JSON text, so that 2, 2.0 and "2" are the same id.
         option_id=text.integer(listed.option["id"].cast("string").replace('"', "")),
         option_label=text.folded(listed.option["label"].str),
     )
-    order = [options.source_row.desc(), options.option_label]
-    return first_row(options, ["field_key", "option_id"], order).drop("source_row")
+    # Rows of several exports have no order among each other; those of a field have its id.
+    order = [options.id.desc(), options.option_label]
+    return first_row(options, ["field_key", "option_id"], order).drop("id")

@@ -59,8 +59,8 @@ _SETTINGS = {
     "synchronous_commit": "off",
     "client_min_messages": "warning",
 }
-# A backslash in a statement is one, whatever the database is set to.
-_AS_WRITTEN = {"standard_conforming_strings": "on"}
+# Whatever the database is set to: a backslash in a statement is one, a number is written in full.
+_AS_WRITTEN = {"standard_conforming_strings": "on", "extra_float_digits": "1"}
 
 
 def connect(url: str, settings: Mapping[str, str] | None = None) -> Session:
@@ -92,12 +92,12 @@ def _check_fitness(session: Session, name: str) -> None:
         cursor.execute("SHOW server_encoding")
         is_utf8 = cursor.fetchone() == ("UTF8",)
         if is_utf8:
-            cursor.execute("SELECT lower('Ä')")
-            is_utf8 = cursor.fetchone() == ("ä",)
+            cursor.execute("SELECT lower('ÄI')")  # "ı" in Turkish
+            is_utf8 = cursor.fetchone() == ("äi",)
     if not is_utf8:
         raise InputError(
-            f"{name}: the database knows the letters of ASCII only;"
-            " make it with ENCODING 'UTF8' and a locale such as C.UTF-8"
+            f"{name}: the database has other small letters than we have, or knows those of ASCII"
+            " only; make it with ENCODING 'UTF8' and a locale such as C.UTF-8"
         )
 
 
@@ -181,6 +181,7 @@ def _opened(
             return open_session(
                 url,
                 connect_timeout=asked.get("connect_timeout", TIMEOUT_SECONDS),
+                client_encoding="utf8",
                 application_name=f"sales-funnel process {os.getpid()}, since {since}",
                 options=" ".join([asked.get("options", ""), *options]),
                 **given,

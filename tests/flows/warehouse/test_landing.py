@@ -467,6 +467,15 @@ def test_equal_rejected_rows_are_each_told(land):
     assert counts(landed) == {"read": 2, "loaded": 0, "rejected": 2, "duplicates": 0}
 
 
+@pytest.mark.parametrize("columns", range(3, 16))
+def test_a_line_with_too_many_columns_is_told_whatever_they_hold(land, columns):
+    """DuckDB itself forgets it where the last columns are not read, and hold a quote."""
+    header = ",".join([STAGES.strip(), *(f"other_{place}" for place in range(columns - 2))])
+    row = "1,name" + ",x" * (columns - 2)
+    landed = land("stages", f'{header}\n{row}\n{row},"12"" pipe"\n')
+    assert rejected(landed) == [(3, None, "too many columns")]
+
+
 def test_a_line_with_too_few_or_too_many_columns(land):
     landed = land("stages", STAGES + "1,a\n2\n3,b,c\n4,d\n")
     assert rejected(landed) == [(3, None, "too few columns"), (4, None, "too many columns")]
@@ -533,6 +542,16 @@ def test_lines_are_counted_among_misshapen_lines(land):
         (4, None, "too many columns"),
         (7, "stage_id", NOT_WHOLE),
         (8, None, "too many columns"),
+        (9, "stage_id", NOT_WHOLE),
+    ]
+
+
+def test_lines_are_counted_among_blank_lines_and_those_of_white_space(land):
+    landed = land("stages", (STAGES + "1,a\n   \n\nx,b\n\t\n\n\ny,c\n").encode())
+    assert rejected(landed) == [
+        (3, None, "too few columns"),
+        (5, "stage_id", NOT_WHOLE),
+        (6, None, "too few columns"),
         (9, "stage_id", NOT_WHOLE),
     ]
 
@@ -646,6 +665,15 @@ def test_a_gzip_file_with_a_wrong_checksum_is_refused(land):
     content = gzip.compress((STAGES + "1,a\n2,b\n").encode())
     with pytest.raises(InputError):
         land("stages.csv.gz", content[:-8] + bytes(4) + content[-4:])
+
+
+def test_texts_of_parquet_need_not_say_that_they_are_utf_8(land):
+    names = pa.array(["Größe".encode(), b"a"], pa.binary())
+    landed = land("stages.parquet", parquet({"stage_id": [1, 2], "stage_name": names}))
+    assert landed.raw.to_pyarrow()["stage_name"].to_pylist() == ["Größe", "a"]
+    latin_1 = pa.array(["Größe".encode("latin-1")], pa.binary())
+    with pytest.raises(InputError):
+        land("stages.parquet", parquet({"stage_id": [1], "stage_name": latin_1}))
 
 
 def test_a_damaged_parquet_file_is_refused(land):

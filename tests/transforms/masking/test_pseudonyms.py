@@ -3,7 +3,12 @@
 import ibis
 import pytest
 
-from transforms.masking.pseudonyms import email_hash, masked_log_value, masked_name
+from transforms.masking.pseudonyms import (
+    email_hash,
+    masked_columns,
+    masked_log_value,
+    masked_name,
+)
 
 
 def pseudonym(text):
@@ -91,6 +96,24 @@ def test_ids_and_times_of_the_log_stay(applied, field_key, value):
 )
 def test_all_else_of_the_log_becomes_a_short_pseudonym(applied, field_key, value):
     assert applied(of(field_key), [value]) == ["~0123456789abcdef"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "plain", "others"),
+    [
+        ("status", ["won", " Lost", "OPEN"], ["deleted", "Jane Doe", "won by Jane"]),
+        ("currency", ["EUR", "usd", " GBP "], ["Euro", "J1", "jane@example.com"]),
+    ],
+)
+def test_a_column_of_deals_holds_what_belongs_there_or_a_short_pseudonym(
+    applied, kind, plain, others
+):
+    def masked(text):
+        return masked_columns(kind, text, None, pseudonym, ())[""]
+
+    assert applied(masked, plain) == [value.strip() for value in plain]
+    assert applied(masked, others) == ["~0123456789abcdef"] * len(others)
+    assert applied(masked, [None, "", "  "]) == [None] * 3
 
 
 def test_no_value_of_the_log_is_none(applied):

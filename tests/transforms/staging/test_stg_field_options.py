@@ -46,14 +46,14 @@ def test_of_a_field_given_twice_only_the_last_row_counts(run):
     assert options(run, old, '[{"id": 1, "label": "New"}]') == [(1, "New")]
 
 
-def test_fields_with_one_key_share_their_options_and_the_last_row_wins(run):
+def test_fields_with_one_key_share_their_options_and_the_highest_id_wins(run):
     assert run(
         "stg_field_options",
         "field_key, option_id, option_label",
         raw_fields="""
             id | field_key   | source_row | field_value_options
-            1  | lost_reason | 1          | [{"id": 1, "label": "Old"}, {"id": 2, "label": "Time"}]
-            2  | Lost Reason | 2          | [{"id": 1, "label": "New"}]
+            2  | Lost Reason | 1          | [{"id": 1, "label": "New"}]
+            1  | lost_reason | 2          | [{"id": 1, "label": "Old"}, {"id": 2, "label": "Time"}]
             3  | other       | 3          | [{"id": 1, "label": "Other"}]
         """,
     ) == [("lost_reason", 1, "New"), ("lost_reason", 2, "Time"), ("other", 1, "Other")]
