@@ -1,11 +1,13 @@
--- What the deals table says counts from as_of on. Needs the temporary table deals and the variable as_of.
+-- What the deals table says counts from as_of on, or from the last change of the deal. Needs the temporary table deals and the variable as_of.
 
 DROP SCHEMA IF EXISTS snapshots CASCADE;
 CREATE SCHEMA snapshots;
 
 CREATE TABLE snapshots.deal_observations AS
-SELECT deal_id, getvariable('as_of')::TIMESTAMP AS observed_at, status, user_id, false AS owner_is_forgotten, stage_id, value, currency
-FROM deals;
+SELECT deal_id, greatest(getvariable('as_of')::TIMESTAMP, last_changed_at) AS observed_at, status, user_id, false AS owner_is_forgotten,
+       stage_id, value, currency
+FROM deals
+LEFT JOIN (SELECT deal_id, max(changed_at) AS last_changed_at FROM staging.stg_deal_changes GROUP BY deal_id) USING (deal_id);
 
 DROP TABLE deals;
 

@@ -59,7 +59,8 @@ def deal_observations(
 
     Columns:
         deal_id: the deal
-        observed_at: `as_of` of the run that read it, or its start if that was earlier, UTC
+        observed_at: `as_of` of the run that read it, or its start if that was earlier, UTC; not
+            before what the log, or an earlier run, knows of the deal
         status: won, lost or open; null where the table said none of these
         user_id: owner; null where the table said none, or one who is forgotten
         owner_is_forgotten: the owner is somebody of whom nothing is kept
@@ -68,14 +69,13 @@ def deal_observations(
         currency: ISO code
     """
     # A single date in the future must not outdate what is observed until then.
-    at = ibis.literal(min(as_of, now), "timestamp(6)")
+    at, start = (ibis.literal(time, "timestamp(6)") for time in (min(as_of, now), now))
     seen = without(forgotten, before)
-    seen = seen.filter(seen.observed_at <= ibis.literal(now, "timestamp(6)"))
-    until_now = seen.filter(seen.observed_at <= at)
-    last = first_row(until_now, ["deal_id"], [until_now.observed_at.desc()])
+    seen = seen.filter(seen.observed_at <= start)
+    last = first_row(seen, ["deal_id"], [seen.observed_at.desc()])
     changes = stg_deal_changes
     logged = changes.group_by("deal_id").agg(
-        last_logged_at=changes.changed_at.max(where=changes.changed_at <= at)
+        last_logged_at=changes.changed_at.max(where=changes.changed_at <= start)
     )
     given = deals_table(raw_deals)
     said = given.mutate(
@@ -86,5 +86,7 @@ def deal_observations(
     is_new = both.last_observed_at.isnull() | (both.last_logged_at > both.last_observed_at)
     for column in SAID:
         is_new |= ~both[column].identical_to(both[f"last_{column}"])
-    new = both.filter(is_new.fill_null(False)).select(before.columns)
+    known = (both[name].coalesce(at) for name in ("last_logged_at", "last_observed_at"))
+    new = both.filter(is_new.fill_null(False)).mutate(observed_at=ibis.greatest(at, *known))
+    new = new.select(before.columns)
     return seen.anti_join(new, ["deal_id", "observed_at"]).union(new)

@@ -1,10 +1,12 @@
--- What the deals table says counts from as_of on. Needs the table deals and the setting as_of of ingest_and_staging.sql.
+-- What the deals table says counts from as_of on, or from the last change of the deal. Needs the table deals and the setting as_of of ingest_and_staging.sql.
 
 CREATE SCHEMA snapshots;
 
 CREATE TABLE snapshots.deal_observations AS
-SELECT deal_id, current_setting('handwritten.as_of')::timestamp AS observed_at, status, user_id, false AS owner_is_forgotten, stage_id, value, currency
-FROM staging.deals;
+SELECT deal_id, greatest(current_setting('handwritten.as_of')::timestamp, last_changed_at) AS observed_at, status, user_id,
+       false AS owner_is_forgotten, stage_id, value, currency
+FROM staging.deals
+LEFT JOIN (SELECT deal_id, max(changed_at) AS last_changed_at FROM staging.stg_deal_changes GROUP BY deal_id) changes USING (deal_id);
 
 DROP TABLE staging.deals;
 

@@ -77,10 +77,19 @@ def test_a_second_look_at_the_same_time_replaces_the_first(run):
     assert observed(run, changed, "observed_at, value", before=before) == [(JULY, 12.0)]
 
 
-def test_a_look_back_compares_with_what_was_said_until_then(run):
+def test_a_look_back_replaces_what_was_said_last(run):
     later = BEFORE.replace("2024-06", "2024-08").replace("10 ", "12 ")
     before = BEFORE + "\n".join(later.splitlines()[2:])
-    assert observed(run, SAME, before=before) == [(JUNE,), (datetime(2024, 8, 1),)]
+    august = datetime(2024, 8, 1)
+    assert observed(run, SAME, "observed_at, value", before=before) == [(JUNE, 10), (august, 10)]
+
+
+def test_what_the_table_says_comes_after_what_the_log_of_the_same_export_says(run):
+    log = """
+        deal_id | changed_at       | changed_field_key | new_value
+        1       | 2024-07-15 00:00 | stage_id          | 3
+    """
+    assert observed(run, SAME, stg_deal_changes=log) == [(datetime(2024, 7, 15),)]
 
 
 def test_codes_are_normalised_and_an_unknown_status_is_nothing(run):
