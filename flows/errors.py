@@ -24,6 +24,10 @@ class RunFailedError(SalesFunnelError):
     """The run failed, or a check stopped it."""
 
 
+class ServerGoneError(RunFailedError):
+    """Prefect's server went away during the run, and does not come back."""
+
+
 class InterruptedRunError(SalesFunnelError):
     """A signal ended the run in the middle of a query."""
 

@@ -21,7 +21,7 @@ try:
     import click
 
     from flows import signals
-    from flows.errors import InterruptedRunError, SalesFunnelError
+    from flows.errors import InterruptedRunError, SalesFunnelError, ServerGoneError
     from flows.people import LARGEST_ID
     from flows.printable import printable_lines
     from flows.show import show_config, show_findings, show_known_at
@@ -123,6 +123,8 @@ def command(
         raise click.UsageError("forget and --user-id N go together.")
     if action and dry_run:
         raise click.UsageError(f"{action} does not go with --dry-run.")
+    if action in ("config", "doctor") and full_refresh:
+        raise click.UsageError(f"{action} does not go with --full-refresh.")
     if known_at is not None and (action or dry_run or full_refresh):
         raise click.UsageError("--known-at starts no run: it goes with places only.")
     if known_at is not None:
@@ -130,8 +132,6 @@ def command(
     if action == "config":
         sys.exit(show_config(as_json, **given))
     if action == "doctor":
-        if full_refresh:
-            given["incremental"] = False
         sys.exit(show_findings(quiet, as_json, **given))
     for number in signals.STOPPING:  # nothing is there yet to be tidied up
         signal.signal(number, lambda number, _: os._exit(stopped(number)))
@@ -146,6 +146,8 @@ def command(
         sys.exit(stopped(signals.received[0] if signals.received else signal.SIGTERM))
     except SalesFunnelError as error:
         _say(f"Error: {error}")
+        if isinstance(error, ServerGoneError):  # Prefect would go on to tell it what it has
+            os._exit(error.exit_code)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(stopped(signal.SIGINT))
@@ -178,4 +180,10 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    command()
+    try:
+        command()
+    except OSError as error:  # of what is printed; Python would stumble over it once more
+        done = "the results are published, but " if signals.published.is_set() else ""
+        with suppress(OSError):
+            os.write(2, f"Error: {done}this cannot be printed: {error.strerror}\n".encode())
+        os._exit(1)

@@ -7,12 +7,14 @@ import ibis
 from ibis import Table
 
 from flows.build import build
+from flows.errors import InputError
 from flows.people import are_others_than_before, fingerprint
 from flows.records.dictionary import made_before
 from flows.records.record import last_published
 from flows.refresh import how_to_refresh
 from flows.run import Run
-from flows.warehouse import LANDED
+from flows.warehouse import LANDED, QUALITY
+from flows.warehouse.address import shown
 from flows.warehouse.landing import Landed
 from flows.warehouse.reading import SOURCE_ROW
 from flows.warehouse.rows import read_scalar
@@ -39,9 +41,23 @@ def begin(run: Run, key: bytes, forgotten: Collection[int], *, full_refresh: boo
     run.refresh = how_to_refresh(
         warehouse, settings, before, full_refresh=full_refresh, are_others=run.is_afresh
     )
+    if before is None:
+        _refuse_tables_of_others(run)
     run.made_before = made_before(warehouse)
     if not run.refresh.adds:
         warehouse.start_anew(run.made_before)
+
+
+def _refuse_tables_of_others(run: Run) -> None:
+    """Where nothing was ever published, whatever is there by a name of ours is somebody else's."""
+    warehouse, is_recorded = run.warehouse, run.warehouse.kept("runs") is not None
+    for model in run.models.values():
+        is_made = is_recorded and model.schema == QUALITY  # by runs that published nothing
+        if not is_made and warehouse.kept(model.name, model.schema) is not None:
+            raise InputError(
+                f"{shown(run.settings.warehouse)}: {model.schema}.{model.name} is there, and no run"
+                " made it; give the warehouse a place of its own, or rename it"
+            )
 
 
 def take_in(run: Run, source: Source, landed: Landed | None) -> Table:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from flows.errors import InputError
 from flows.files.export_folder import check_folder
-from flows.files.folders import check_no_folder
+from flows.files.folders import check_can_write, check_no_folder
 from flows.settings import Settings
+from flows.warehouse import open_warehouse
 from flows.warehouse.address import file_of
 from flows.warehouse.export import check_export, is_database
 from flows.warehouse.folder import tables_in
@@ -29,11 +30,12 @@ def check_places(settings: Settings, *, full_refresh: bool) -> None:
 
 
 def check_warehouse(settings: Settings) -> None:
-    """See whether the warehouse is another file than the export.
+    """See whether the warehouse is one, and another file than the export.
 
     Raises:
-        InputError: it is the same.
+        InputError: no engine has such URLs, or it is the same.
     """
+    open_warehouse(settings.warehouse, settings.limits)
     source, warehouse = file_of(settings.source), file_of(settings.warehouse)
     if source and warehouse and _is_same(source, warehouse):
         raise InputError(
@@ -50,6 +52,7 @@ def check_report(settings: Settings) -> None:
     """
     for page in (settings.report, settings.runs_index):
         check_no_folder(page)
+        check_can_write(page.resolve().parent, "cannot write the report")
         for file, what in _other_files(settings):
             if _is_same(page, file):
                 raise InputError(f"{page}: is {what}; give the report a file of its own")

@@ -48,6 +48,32 @@ class Refresh:
         return "incremental" if self.adds else "whole"
 
 
+ANEW = "run once with --incremental --full-refresh and a whole export"
+
+
+def check_kept(settings: Settings, *, is_kept: bool, is_published: bool) -> None:
+    """See whether a run goes with what the warehouse keeps of earlier exports.
+
+    Args:
+        settings: of the run.
+        is_kept: rows of earlier exports are.
+        is_published: results of a run are there.
+
+    Raises:
+        InputError: rows are kept, and it is not said what to do with them; or they are needed.
+    """
+    name = shown(settings.warehouse)
+    if is_kept and not settings.incremental:
+        raise InputError(
+            f"{name}: holds the rows of earlier exports; add --incremental to merge this"
+            " export into them, or --full-refresh to replace them by it"
+        )
+    if is_published and settings.incremental and not is_kept:
+        raise InputError(
+            f"{name}: keeps no rows that an incremental run could join its own to; {ANEW}"
+        )
+
+
 def how_to_refresh(
     warehouse: Warehouse,
     settings: Settings,
@@ -70,37 +96,29 @@ def how_to_refresh(
             there are none, or none that can be gone on with.
     """
     name = shown(settings.warehouse)
-    anew = "run once with --incremental --full-refresh and a whole export"
     kept = {raw: warehouse.kept(raw, LANDED) for raw in RAW_TABLES}
     is_kept = any(table is not None for table in kept.values())
+    if not full_refresh:
+        check_kept(settings, is_kept=is_kept, is_published=before is not None)
     if not settings.incremental:
-        if is_kept and not full_refresh:
-            raise InputError(
-                f"{name}: holds the rows of earlier exports; add --incremental to merge this"
-                " export into them, or --full-refresh to replace them by it"
-            )
         if is_kept:
-            warehouse.give_up(LANDED)
+            warehouse.give_up(LANDED, *RAW_TABLES)
         return Refresh()
     if full_refresh or not is_kept:
-        if before is not None and not full_refresh:
-            raise InputError(
-                f"{name}: keeps no rows that an incremental run could join its own to; {anew}"
-            )
         return Refresh(keeps_rows=True)
     if before is None or are_others:
         raise InputError(
             f"{name}: its rows are kept under another masking key, or for other forgotten users;"
-            f" {anew}"
+            f" {ANEW}"
         )
     if before["source_timezone"] != settings.source_timezone:
         raise InputError(
             f"{name}: its rows were read with FUNNEL_SOURCE_TIMEZONE={before['source_timezone']};"
-            f" set it again, or {anew}"
+            f" set it again, or {ANEW}"
         )
     for raw, table in kept.items():
         if table is None or table.schema() != ibis.schema(RAW_TABLES[raw].raw_schema):
-            raise InputError(f"{name}: its rows were kept by another version of this; {anew}")
+            raise InputError(f"{name}: its rows were kept by another version of this; {ANEW}")
     is_same = before["code_version"] == code_version()
     why_whole = None if is_same else "the code or the funnel changed"
     return Refresh(adds=True, keeps_rows=True, why_whole=why_whole, as_of_before=before["as_of"])

@@ -74,7 +74,9 @@ class TemporaryServer:
                     return
             except OSError:
                 time.sleep(0.05)
-        raise RunFailedError("Prefect's server did not start; try: prefect server start")
+        raise RunFailedError(
+            "Prefect's server did not start; `python -m flows.main doctor` may say why"
+        )
 
 
 def serve_while_wanted(port: str) -> int:

@@ -44,6 +44,7 @@ def start(
     # The terminal shows our step lines; what Prefect says besides goes to its server only.
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")
+    logging.raiseExceptions = False  # of a server that is gone, the run itself tells
     os.umask(0o077)
     if dry_run:
         from flows.plan import plan

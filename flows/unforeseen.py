@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from flows import signals
-from flows.errors import InterruptedRunError, RunFailedError, SalesFunnelError
+from flows.errors import InterruptedRunError, RunFailedError, SalesFunnelError, ServerGoneError
 from flows.warehouse import in_our_words
 
 
@@ -15,7 +15,8 @@ def told_in_short(what: str) -> Iterator[None]:
     """Every error as one of ours.
 
     Raises:
-        RunFailedError: in place of any error that is not ours.
+        ServerGoneError: in place of one of the connection to Prefect's server.
+        RunFailedError: in place of any other error that is not ours.
         InterruptedRunError: in place of whatever the engine makes of a signal.
     """
     try:
@@ -27,6 +28,11 @@ def told_in_short(what: str) -> Iterator[None]:
             raise InterruptedRunError(f"{what}: interrupted") from None
         if (known := in_our_words(what, error)) is not None:
             raise known from None
+        if type(error).__module__.startswith("httpx"):  # importing it takes a while
+            done = "the results are published, but" if signals.published.is_set() else f"{what}:"
+            raise ServerGoneError(
+                f"{done} the Prefect server does not answer any more ({type(error).__name__})"
+            ) from None
         frame = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{Path(frame.filename).name}:{frame.lineno}"
         raise RunFailedError(f"{what}: {type(error).__name__} in {place}") from None

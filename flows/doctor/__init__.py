@@ -76,7 +76,7 @@ def in_words(found: Sequence[Finding]) -> str:
     """The findings, for people: a line for each."""
     return "\n".join(
         f"{each.status:<8} {each.check:<12} {each.said}"
-        + (f". Fix: {each.fix}" if each.fix else "")
+        + (f"{'' if each.said.endswith('?') else '.'} Fix: {each.fix}" if each.fix else "")
         for each in found
     )
 

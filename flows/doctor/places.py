@@ -11,11 +11,13 @@ from flows.doctor.prefect_api import prefect_home
 from flows.errors import InputError
 from flows.files.folders import check_can_write, nearest
 from flows.places import check_export_folder, check_report, check_warehouse
+from flows.records.record import last_published
+from flows.refresh import check_kept
 from flows.settings import Settings
-from flows.warehouse import open_warehouse, room_for
+from flows.warehouse import LANDED, open_warehouse, room_for
 from flows.warehouse.address import file_of, shown
 from flows.warehouse.export import is_database, opened_export
-from transforms.sources import SOURCES
+from transforms.sources import RAW_TABLES, SOURCES
 
 LEAST = 100_000_000  # bytes
 COMFORTABLE = 1_000_000_000
@@ -38,6 +40,8 @@ def warehouse(settings: Settings) -> Iterator[Told]:
     name = shown(settings.warehouse)
     target = open_warehouse(settings.warehouse_with_password, settings.limits)
     with target.looking() as what:
+        is_kept = any(target.kept(raw, LANDED) is not None for raw in RAW_TABLES)
+        check_kept(settings, is_kept=is_kept, is_published=last_published(target) is not None)
         yield ok(f"{name}: {what}")
         if not target.knows_zone(settings.timezone):
             yield problem(
@@ -49,8 +53,6 @@ def warehouse(settings: Settings) -> Iterator[Told]:
 def report(settings: Settings) -> Iterator[Told]:
     """The report, and the folder of the reports that are kept."""
     check_report(settings)
-    for folder in (settings.report.resolve().parent, settings.runs_index.resolve().parent):
-        check_can_write(folder, "cannot write the report")
     yield ok(str(settings.report))
 
 
@@ -89,7 +91,8 @@ def temporary(_: Settings) -> Iterator[Told]:
     check_can_write(home, "cannot be PREFECT_HOME")
     folder = Path(os.environ.get("TMPDIR") or "/tmp")
     if not folder.is_dir():
-        raise InputError(f"{folder}: cannot be TMPDIR: there is no such folder")
+        yield warning(f"{folder}: TMPDIR is not there, and another folder is used", "make it")
+        return
     check_can_write(folder, "cannot be TMPDIR")
     yield ok(f"PREFECT_HOME {home}, TMPDIR {folder}")
 

@@ -50,7 +50,8 @@ def people(settings: Settings) -> Iterator[Told]:
         )
     elif are_others:
         yield warning(
-            "the warehouse was made with another masking key, or with other forgotten users: the"
+            "the warehouse was made with another masking key, with other forgotten users, or by an"
+            " older version: the"
             " next run makes it anew, with other pseudonyms or other people",
             "if that is not what you want, restore the key and the file of forgotten users",
         )

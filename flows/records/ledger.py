@@ -39,6 +39,7 @@ def known(run: Run) -> Iterator[None]:
 def _how_it_ended(error: BaseException) -> Entry:
     # After a signal, Prefect can raise an error of its own.
     if signals.received or not isinstance(error, Exception):
-        return {"status": "interrupted", "reason": "a signal"}
+        by = "a signal" if signals.received else type(error).__name__
+        return {"status": "interrupted", "reason": by}
     said = str(error) if isinstance(error, SalesFunnelError) else type(error).__name__
     return {"status": "refused" if isinstance(error, InputError) else "failed", "reason": said}

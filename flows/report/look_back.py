@@ -94,7 +94,9 @@ def _runs(backend: SQLBackend, moment: datetime, name: str) -> tuple[dict[str, A
             f" ended at {first:%Y-%m-%d %H:%M:%S} UTC"
         )
     is_kept = HISTORY in backend.list_tables(database="snapshots")
-    since = is_kept and read_scalar(backend.table(HISTORY, database="snapshots").known_from.min())
+    checks = backend.table("check_results", database="quality")
+    keeping = published.semi_join(checks.filter(checks.model == HISTORY), "run_id")
+    since = is_kept and read_scalar(keeping.started_at.min())
     if not since or since > then[0]["started_at"]:
         begun = f"only since {since:%Y-%m-%d %H:%M:%S} UTC" if since else "from the next run on"
         raise InputError(f"--known-at: what was known is recorded {begun} in {name}")

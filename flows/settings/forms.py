@@ -1,5 +1,6 @@
 """How settings are written: what is said of a value that is not, without repeating it."""
 
+import os
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,6 +8,8 @@ from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, ByteSize
+
+from flows.warehouse.address import DUCKDB
 
 
 def _known_zone(name: str) -> str:
@@ -61,11 +64,14 @@ def _not_empty(place: object) -> object:
 
 
 def _nameable(place: object) -> object:
-    """Prefect stores it, and the report names it, as text."""
+    """Prefect stores it, and the report names it, as text. A shell need not have read a `~`."""
     try:
         str(place).encode()
     except UnicodeEncodeError:
         raise ValueError("holds bytes that are not UTF-8") from None
+    if isinstance(place, str):
+        scheme = DUCKDB if place.startswith(DUCKDB) else ""
+        return scheme + os.path.expanduser(place.removeprefix(scheme))
     return place
 
 

@@ -125,7 +125,7 @@ class Warehouse(Protocol):
         """The rows of a table as readers see it; None if there is no such table."""
 
     def give_up(self, schema: str, *names: str) -> None:
-        """Publish without the tables of these names in the schema; unless some are named, all."""
+        """Publish without the tables of these names in the schema, where they are there."""
 
     def append(self, name: str, rows: Table) -> Table:
         """Add rows to a table of `quality`, which keeps those of earlier runs; gives the new ones,

@@ -36,7 +36,7 @@ from flows.warehouse.rows import (
     with_columns,
 )
 from flows.warehouse.writing import write_files, write_months
-from transforms.sources import Source
+from transforms.sources import RAW_TABLES, Source
 
 SETTINGS = (
     *reader.SETTINGS,
@@ -173,15 +173,15 @@ class DuckDBWarehouse:
         with told_in_short(self.path, self.backend):
             for schema, name in made_before:
                 self.give_up(schema, name)
-            self.give_up(LANDED)
+            self.give_up(LANDED, *RAW_TABLES)
             self.backend.raw_sql("CHECKPOINT")  # frees the space of the dropped tables for others
 
     def give_up(self, schema: str, *names: str) -> None:
-        """Drop tables of a schema, or all."""
-        for there, name in sorted(self._there):
-            if there == schema and name in (names or {name}):
+        """Drop tables of a schema, where they are there."""
+        for name in names:
+            if (schema, name) in self._there:
                 self.backend.drop_table(name, database=schema)
-                self._there.remove((there, name))
+                self._there.remove((schema, name))
 
     def build(
         self,

@@ -3,6 +3,7 @@
 An artifact has the same key in every run, so that the UI lists them as a history.
 """
 
+import logging
 import os
 import re
 from datetime import datetime
@@ -109,8 +110,23 @@ def _leave_artifacts(run: Run, summary: dict[str, Any], found: dict[str, pa.Tabl
         )
 
 
+class ShortErrors(logging.Filter):
+    """Prefect logs an error of ours with a traceback; all that it has to say is in its words."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record pass, that of such an error as its words alone."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, SalesFunnelError):
+            record.msg, record.args, record.exc_info = str(error), (), None
+        return True
+
+
+for _logger in ("prefect.flow_runs", "prefect.task_runs"):
+    logging.getLogger(_logger).addFilter(ShortErrors())
+
+
 def failed(error: SalesFunnelError) -> Any:
-    """The last state of a run that failed: raised, the error would be logged with a traceback.
+    """The last state of a run that failed.
 
     Of a deployment, a run into a warehouse that is held is cancelled, as Prefect does with a run
     too many of the same deployment.

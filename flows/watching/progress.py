@@ -1,6 +1,8 @@
 """Progress on a terminal: the step lines, and below them the step that is running."""
 
 import logging
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,6 +19,15 @@ def announce(name: str) -> None:
         _running.start()
 
 
+class PatientConsole(Console):
+    """Goes on without a word where nobody reads any more, or there is no room for what is said."""
+
+    def on_broken_pipe(self) -> None:
+        """Rich would end the process."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
 class StepLines(logging.Handler):
     """Prints the step lines of a run, and no other log line, to stderr."""
 
@@ -27,9 +38,12 @@ class StepLines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Print a record if it is a step line."""
         if getattr(record, "is_step", False):
-            self._console.print(
-                record.getMessage(), markup=False, emoji=False, highlight=False, soft_wrap=True
-            )
+            try:
+                self._console.print(
+                    record.getMessage(), markup=False, emoji=False, highlight=False, soft_wrap=True
+                )
+            except OSError:
+                self._console.on_broken_pipe()
 
 
 @contextmanager
@@ -39,7 +53,7 @@ def showing_steps(wanted: bool) -> Iterator[None]:
     if not wanted:
         yield
         return
-    console = Console(stderr=True)
+    console = PatientConsole(stderr=True)
     lines = StepLines(console)
     loggers = [logging.getLogger(f"prefect.{kind}_runs") for kind in ("flow", "task")]
     for logger in loggers:

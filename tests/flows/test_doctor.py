@@ -166,7 +166,7 @@ def test_each_thing_that_is_broken_is_a_line_with_a_fix(broken):
     assert "cannot write the report" in told
     assert "the Prefect server does not answer" in told
     assert len(told.splitlines()) == 6
-    assert all(". Fix: " in line for line in told.splitlines())
+    assert all(" Fix: " in line for line in told.splitlines())
     [[_, unknown]] = [line for line in lines if line[0] == "warning"]
     assert "FUNNEL_TIEMZONE: there is no such setting. Fix: do you mean FUNNEL_TIMEZONE?" in unknown
 
@@ -444,6 +444,12 @@ def test_a_key_file_without_a_folder_is_told(looked):
 def test_the_key_of_the_warehouse_is_known(looked, published):
     found = looked("people", warehouse=published, masking_key=KEY.decode())
     only(found, "ok", "the key is that of the warehouse")
+
+
+def test_an_incremental_run_into_a_warehouse_that_keeps_no_rows_is_told(looked, published):
+    only(looked("warehouse", warehouse=published), "ok")
+    found = looked("warehouse", warehouse=published, incremental="true")
+    only(found, "problem", "keeps no rows that an incremental run could join its own to")
 
 
 def test_another_key_than_that_of_the_warehouse_is_told(looked, published):

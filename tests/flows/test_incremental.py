@@ -132,6 +132,18 @@ def test_what_comes_next_leaves_what_a_whole_run_would(told_first, tell, whole_t
     assert tables(url, "second") == whole_tables([FIRST, batch])
 
 
+@pytest.mark.parametrize(("before", "after"), [(2, 1), (1, 2)])
+def test_rows_of_forgotten_users_are_counted(new_warehouse, tell, before, after):
+    """They differ in nothing that is kept."""
+    rows = [(5, "meeting", user, 7, "True", "2024-01-08 09:00:00") for user in (1, 2)]
+    url, options = new_warehouse(), {"incremental": True, "forgotten": [1, 2]}
+    tell(url, FIRST | {"activity": rows[:before]}, "first", **options)
+    tell(url, {"activity": rows[:after]}, "second", **options)
+    with opened(url) as ask:
+        count = "SELECT count(*) FROM staging.stg_activities WHERE activity_id = 5"
+        assert ask(count) == [(after,)]
+
+
 TIMES = [f"2024-0{month}-{day} 08:00:00" for month in (1, 2, 4) for day in (10, 20)]
 DEALS = st.sampled_from([1, 2, 3, 4])
 CHANGES = st.tuples(
@@ -241,6 +253,23 @@ def test_the_table_of_a_model_that_is_gone_goes_and_that_of_somebody_stays(
     assert ("mine" in names, "rep_gone" in names, told) == (True, False, [(0,)])
 
 
+def test_a_first_run_leaves_tables_of_others_alone(new_warehouse, tell):
+    url = new_warehouse()
+    with opened(url, read_only=False) as ask:
+        ask("CREATE SCHEMA marts")
+        ask("CREATE TABLE marts.obt_deals AS SELECT 42 AS mine")
+        ask("CREATE SCHEMA landed")
+        ask("CREATE TABLE landed.mine AS SELECT 43 AS mine")
+    with pytest.raises(InputError, match=r"marts\.obt_deals is there, and no run made it"):
+        tell(url, FIRST)
+    with opened(url, read_only=False) as ask:
+        assert ask("SELECT mine FROM marts.obt_deals") == [(42,)]
+        ask("DROP TABLE marts.obt_deals")
+    tell(url, FIRST)
+    with opened(url) as ask:
+        assert ask("SELECT mine FROM landed.mine") == [(43,)]
+
+
 def test_a_full_refresh_knows_nothing_of_before(told_first, tell, whole_tables):
     url = told_first
     since = {**FIRST, "activity": FIRST["activity"][:1]}
@@ -287,7 +316,7 @@ def test_the_command_joins_what_is_new_and_says_what_it_made_anew(place, export,
     assert place.query("SELECT stage_id FROM marts.obt_deals WHERE deal_id = 8") == [(2,)]
     refused = place.run("--source", whole_export)
     assert refused.returncode == 2
-    assert "keeps the rows of earlier exports; add --incremental" in refused.stderr
+    assert "holds the rows of earlier exports; add --incremental" in refused.stderr
     again = place.run("--incremental", "--dry-run", "--source", new)
     assert again.returncode == 0
     known = place.query("SELECT refresh, count(*) FROM quality.runs GROUP BY refresh")

@@ -121,12 +121,24 @@ def test_before_the_first_run_nothing_was_known(place, export):
     assert "nothing was known then: the first run that was published into" in found.stderr
 
 
+def test_of_a_funnel_that_nobody_was_in_it_is_known_that_it_was_empty(
+    tell, new_warehouse, tmp_path
+):
+    url = new_warehouse()
+    tell(url, FIRST | {"activity": [], "deal_changes": []})
+    moment, _ = shown(url)
+    tell(url, FIRST, "second")
+    then, _ = known(url, moment, tmp_path)
+    assert set(then.values()) <= {0}
+
+
 def test_what_an_older_version_did_not_keep_is_not_known(tell, new_warehouse, tmp_path):
     url = new_warehouse()
     tell(url, FIRST)
     moment, _ = shown(url)
     with opened(url, read_only=False) as ask:
         ask("DROP TABLE snapshots.deal_funnel_entries")
+        ask("DELETE FROM quality.check_results WHERE model = 'deal_funnel_entries'")
     with pytest.raises(InputError, match="what was known is recorded from the next run on in"):
         known(url, moment, tmp_path)
     tell(url, FIRST, "second")
@@ -138,8 +150,8 @@ def test_what_an_older_version_did_not_keep_is_not_known(tell, new_warehouse, tm
     ("options", "said"),
     [
         (["--known-at", "July"], "--known-at: not a time; write it like 2024-06-30"),
-        (["--known-at", "2024-06-30", "--dry-run"], "--known-at runs nothing"),
-        (["rotate-key", "--known-at", "2024-06-30"], "--known-at runs nothing"),
+        (["--known-at", "2024-06-30", "--dry-run"], "--known-at starts no run"),
+        (["rotate-key", "--known-at", "2024-06-30"], "--known-at starts no run"),
     ],
 )
 def test_what_it_does_not_go_with_is_told(sandbox, options, said):

@@ -234,6 +234,44 @@ def test_a_dry_run_refuses_a_bad_export(sandbox, export):
     assert "users.csv: the file is empty" in run.stderr
 
 
+@pytest.mark.parametrize(
+    ("option", "place", "said"),
+    [
+        ("--warehouse", "mysql://here", "the warehouse must be written as duckdb://PATH"),
+        ("--report", "README.md/x.html", "README.md is no folder"),
+    ],
+)
+def test_a_dry_run_refuses_a_place_for_results_that_is_none(sandbox, export, option, place, said):
+    run = sandbox.run("--dry-run", "--source", export(), option, place)
+    assert run.returncode == 2
+    assert said in run.stderr
+
+
+# Nobody reads what is said
+
+
+def test_a_run_goes_on_where_nobody_reads_any_more(sandbox, export):
+    with sandbox.start("--source", export()) as run:
+        run.stderr.readline()
+        run.stderr.close()
+        assert run.wait(120) == 0
+    with duckdb.connect(str(sandbox.warehouse), read_only=True) as warehouse:
+        assert warehouse.sql("SELECT status FROM quality.runs").fetchall() == [("published",)]
+
+
+def test_what_cannot_be_printed_is_told_in_short(sandbox, export):
+    code = """
+        import os, runpy
+        os.dup2(os.open("/dev/full", os.O_WRONLY), 1)
+        runpy.run_module("flows.main", run_name="__main__", alter_sys=True)
+        """
+    run = sandbox.run("--source", export(), "--quiet", "--json", code=code)
+    assert run.returncode == 1
+    assert run.stderr == (
+        "Error: the results are published, but this cannot be printed: No space left on device\n"
+    )
+
+
 # Help and usage
 
 
@@ -364,7 +402,7 @@ def test_a_report_that_cannot_be_written_is_named_and_nothing_is_published(
     report = tmp_path / "file" / "report.html"
     run = sandbox.run("--quiet", "--source", export(), "--report", report)
     assert run.returncode == 2
-    assert re.fullmatch(rf"Error: {report}: cannot write the report: .+\n", run.stderr)
+    assert re.fullmatch(rf"Error: {report.parent}: cannot write the report: .+\n", run.stderr)
     assert (sandbox.published(), sandbox.leftovers()) == ({}, [])
 
 

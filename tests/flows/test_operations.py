@@ -284,6 +284,18 @@ def test_of_a_run_that_fails_somebody_is_told(ran, operated, told, eventually):
     assert f"https://prefect.example/runs/flow-run/{run['id']}" in message
 
 
+def test_what_it_logs_of_it_is_short(ran, operated, eventually):
+    run = operated.ended(operated.start("ad-hoc", source="nowhere"))
+    chosen = {"flow_run_id": {"any_": [run["id"]]}}
+
+    def logged(words):
+        rows = operated.api("logs/filter", logs=chosen, limit=200)
+        return [row["message"] for row in rows if words in row["message"]]
+
+    eventually(lambda: len(logged("nowhere: cannot read the source folder")) == 2, seconds=60)
+    assert logged("Traceback") == []
+
+
 def test_of_a_run_that_a_check_stops_somebody_else_may_be_told(
     ran, operated, told, eventually, tmp_path
 ):

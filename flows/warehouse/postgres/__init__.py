@@ -214,7 +214,7 @@ class PostgresWarehouse:
         return self._published(name, schema)
 
     def give_up(self, schema: str, *names: str) -> None:
-        """Drop tables of a schema, or all, once it is published."""
+        """Drop tables of a schema, where they are there, once it is published."""
         self._given_up.append((schema, names))
 
     def append(self, name: str, rows: Table) -> Table:

@@ -67,7 +67,7 @@ def publish(
 ) -> None:
     """Put all candidates in their place, in one transaction; then refresh the statistics.
 
-    `given_up`: schemas, with the names of those of their tables that go, or none for all.
+    `given_up`: schemas, with the names of those of their tables that go.
     `afresh`: rows that are replaced do not stay in the files.
 
     Raises:
@@ -218,10 +218,10 @@ def _copy_rows(cursor: Cursor, candidate: Candidate) -> None:
 
 
 def _drop_tables(cursor: Cursor, schema: str, names: Collection[str]) -> None:
-    """Drop tables, or all; of those named, one that a view of somebody stands on is left empty."""
+    """Drop tables; one that a view of somebody stands on is left empty."""
     cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", (schema,))
     for (name,) in cursor.fetchall():
-        if names and name not in names:
+        if name not in names:
             continue
         table = sql.Identifier(schema, name)
         cursor.execute("SAVEPOINT dropping")
@@ -229,8 +229,6 @@ def _drop_tables(cursor: Cursor, schema: str, names: Collection[str]) -> None:
         try:
             cursor.execute(sql.SQL("DROP TABLE {}").format(table))
         except errors.DependentObjectsStillExist:
-            if not names:
-                raise
             cursor.execute("ROLLBACK TO SAVEPOINT dropping")
             cursor.execute(SHORT_WAIT)
             try:

@@ -57,7 +57,7 @@ class SparkWarehouse:
         self._limits = limits
         self._places = 0  # that were given out
         self._is_anew = False
-        self._given_up: set[str | tuple[str, str]] = set()  # schemas, and single tables
+        self._given_up: set[tuple[str, str]] = set()
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -203,7 +203,7 @@ class SparkWarehouse:
     def kept(self, name: str, schema: str = QUALITY) -> Table | None:
         """The rows of a table that readers see."""
         place = versions.table_files(self.folder, schema, name)
-        if place is None or self._is_given_up(schema, name):
+        if place is None or (schema, name) in self._given_up:
             return None
         kept = self._read(place, f"kept_{schema}_{name}")
         # Ibis takes no notice that these are in microseconds.
@@ -211,11 +211,8 @@ class SparkWarehouse:
         return kept.cast(times)
 
     def give_up(self, schema: str, *names: str) -> None:
-        """Publish without tables of a schema, or all."""
-        self._given_up.update([(schema, name) for name in names] or [schema])
-
-    def _is_given_up(self, schema: str, name: str) -> bool:
-        return not self._given_up.isdisjoint([schema, (schema, name)])
+        """Publish without tables of a schema, where they are there."""
+        self._given_up.update((schema, name) for name in names)
 
     def append(self, name: str, rows: Table) -> Table:
         """Add rows to a table of `quality`, which keeps those of earlier runs."""
@@ -247,7 +244,7 @@ class SparkWarehouse:
         """
 
         def stays(schema: str, name: str) -> bool:
-            if self._is_given_up(schema, name):
+            if (schema, name) in self._given_up:
                 return False
             return not self._is_anew or schema in (QUALITY, SNAPSHOTS)
 
