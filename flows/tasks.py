@@ -48,7 +48,7 @@ def ingest_table(name: str, run: Run, folder: Path) -> State[None]:
             return Completed(message=outcome.in_words)
         outcome.rows, outcome.status = landed.rows_loaded, landed.in_words
         if ignored := run.files[source.name].ignored:
-            outcome.status += f"; columns not read: {', '.join(ignored)}"
+            outcome.status += f"; columns not used: {', '.join(ignored)}"
         return Completed(message=outcome.in_words)
 
 

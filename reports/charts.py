@@ -263,10 +263,10 @@ def losses_by_month(rep_losses_monthly: DataFrame) -> Figure:
     """
     mart = rep_losses_monthly
     wide = _by_month(mart, mart["lost_reason_label"].map(clean)).tail(MOST_MONTHS)
+    most = wide.sum().sort_values(ascending=False, kind="stable")
+    wide = wide[most[most > 0].index[:MOST_BARS]]
     if wide.empty:
         return nothing_to_show()
-    most = wide.sum().sort_values(ascending=False, kind="stable").index[:MOST_BARS]
-    wide = wide[most]
     labels = [short(reason) for reason in wide.columns]
     figure = Drawing(wide.reset_index(), labels, bottom=30, width=_wide_enough(len(wide)))
     figure.cells(wide.T, wide.T.map(compact), months(wide.index), LOSS)

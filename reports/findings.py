@@ -12,6 +12,7 @@ from reports.text import clean, decimal, in_percent, month, rate, short, steps, 
 MOST = 5  # sentences in the summary; the others stand at their charts only
 FEW_REPS, FEW_NAMES = 10, 3
 UNKNOWN = "Unknown reason"  # where the log gives none
+UNASSIGNED = "Unassigned"  # whose activities are nobody's
 ALIKE = 0.9  # of the longest: stays as long as that are told apart by nobody
 
 
@@ -115,8 +116,8 @@ def _largest_change(latest: Latest | None) -> Sentences:
     line, before, now = max(pairs, key=_beyond_chance, default=(None, 0, 0))
     if line is not None and now != before:
         yield (
-            f"{short(line.name)} changed most in {month(latest.month)}: {whole(now)} after"
-            f" {whole(before)} in {month(latest.month_before)}"
+            f"The change that is least likely chance is in {short(line.name)}: {whole(now)} in"
+            f" {month(latest.month)} after {whole(before)} in {month(latest.month_before)}"
             f" ({in_percent(now - before, before)}).",
             "latest",
         )
@@ -160,7 +161,7 @@ def _longest_stay(dwell: DataFrame) -> Sentences:
     median = dwell["median_days"].astype(float).where(dwell["completed_stays"] >= FEWEST)
     if median.notna().any():
         place = int(median.idxmax())
-        if median.count() > 1 and median.min() >= ALIKE * median.max() > 0:
+        if median.count() > 1 and median.min() >= ALIKE * median.max():
             yield (
                 f"Deals stay about equally long in each of {whole(median.count())} stages: half of"
                 f" the stays that ended took {decimal(median.min())} to {decimal(median.max())}"
@@ -226,8 +227,8 @@ def _reason_and_step(losses: DataFrame, dropoff: DataFrame) -> Sentences:
     if pairs.sum() >= FEWEST:
         reason, code = pairs.idxmax()
         yield (
-            f"No loss is more frequent than {short(reason)} {_when(code, dropoff)}:"
-            f" {whole(pairs.max())} of {whole(losses['deals_count'].sum())}.",
+            f"No loss with a known reason is more frequent than {short(reason)}"
+            f" {_when(code, dropoff)}: {whole(pairs.max())} of {whole(pairs.sum())}.",
             "chart-losses_by_reason_and_step",
         )
 
@@ -301,8 +302,10 @@ def _days_to_close(statuses: DataFrame) -> Sentences:
 
 
 def _reps(reps: DataFrame) -> Sentences:
-    """How much of the work the most active reps do."""
-    named = reps[reps["user_id"].notna()]  # not nobody, and not "other reps"
+    """How much of the work the most active reps do, where each is shown by name."""
+    named = reps[reps["user_id"].notna()]
+    if (reps["sales_rep_name"] == UNASSIGNED).sum() < len(reps) - len(named):
+        return  # the most active ones may be among "other reps"
     done = named["activities_completed"].sort_values(ascending=False, kind="stable")
     everything = reps["activities_completed"].sum()
     if len(done) > FEW_REPS and everything >= FEWEST:

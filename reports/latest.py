@@ -22,7 +22,7 @@ SPARK_MONTHS, SPARK_HEIGHT, SPARK_STEP = 24, 20, 4
 MOST_MONTHS = 36  # in a chart by month
 GOOD, BAD, NEITHER = "good", "bad", ""
 FEWEST = 30  # deals, losses or stays, below which what is said would be about chance
-WHOLE = DateOffset(days=2)  # a month in which the data begins later than that is cut off
+WHOLE = DateOffset(days=3)  # a month in which the data begins later than that is cut off
 
 # They go on from month to month, also where nothing happens.
 STOCKS = {"open_deals", "stalled_deals"}
@@ -91,11 +91,13 @@ class Line:
     @property
     def spark(self) -> str:
         """The last two years, as the points of a line in a box of `spark_width`."""
-        counts = self.counts.tail(SPARK_MONTHS).astype(float).fillna(0)
-        most = counts.max() or 1.0
+        counts = self.counts.tail(SPARK_MONTHS).astype(float)
+        most = counts.fillna(0).max() or 1.0
         heights = 1 + (SPARK_HEIGHT - 2) * (1 - counts / most)
         return " ".join(
-            f"{SPARK_STEP * place + 1:g},{height:.1f}" for place, height in enumerate(heights)
+            f"{SPARK_STEP * place + 1:g},{height:.1f}"
+            for place, height in enumerate(heights)
+            if not isna(height)
         )
 
     @property

@@ -44,6 +44,8 @@ def rate(percent: float) -> str:
 def in_percent(more: float, before: float) -> str:
     """Write a change in percent of what was before."""
     share = f"{100 * more / before:+,.0f}%"
+    if share == "-100%" and more != -before:
+        return "->99%"
     return share if share[1:] != "0%" else f"{share[0]}<1%"
 
 

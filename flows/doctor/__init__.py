@@ -43,7 +43,12 @@ CHECKS = (
     Check("time zones", time_zones, "python -m pip install tzdata"),
     Check("funnel", funnel, "correct transforms/funnel.toml"),
     Check("source", source, "see --source / FUNNEL_SOURCE, and README, Your own export", _SOURCE),
-    Check("warehouse", warehouse, "see --warehouse / FUNNEL_WAREHOUSE", _WAREHOUSE),
+    Check(
+        "warehouse",
+        warehouse,
+        "see --warehouse / FUNNEL_WAREHOUSE",
+        (*_WAREHOUSE, "source", "incremental"),
+    ),
     Check("masking key", masking_key, "see docs/settings.md, Secrets", _KEY),
     Check(
         "people",

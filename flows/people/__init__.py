@@ -73,7 +73,7 @@ def are_others_than_before(
     count, file = before["users_forgotten"], settings.forgotten_users_file
     if count and not forgotten and not file.exists():
         raise InputError(
-            f"{file}: is missing, but {count} users must stay forgotten; restore it (an empty file,"
+            f"{file}: is missing, and {count} users must stay forgotten; restore it (an empty file,"
             " with mode 600, would bring them back)"
         )
     return bool(before["people_fingerprint"] != people)

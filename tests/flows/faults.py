@@ -311,7 +311,7 @@ CASES = [
             .replace("\n", ",Quixote\n")
             .replace(",Quixote\n", ",nickname\n", 1)
         },
-        happens="never read",
+        happens="not used; its text must be UTF-8 all the same",
         warns=frozenset({"raw_users: columns_are_known"}),
     ),
     Case(

@@ -389,7 +389,8 @@ def test_a_folder_that_is_new_is_not_left_behind_by_a_run_that_fails(sandbox, ex
 
 
 KILLED_BEFORE_PUBLISHING = """
-        import signal
+    import os
+    import signal
     from flows import flow
     from flows.main import command
 

@@ -321,7 +321,7 @@ def test_each_step_is_one_printable_line(sandbox, runs, engine):
 
 @on_each_engine
 def test_columns_that_are_not_read_are_told_by_their_names(runs, engine):
-    [names] = re.findall(r"^raw_activity .*; columns not read: (.*)$", runs[engine].stderr, re.M)
+    [names] = re.findall(r"^raw_activity .*; columns not used: (.*)$", runs[engine].stderr, re.M)
     expected = ("".join(c if c.isprintable() else "?" for c in text[:40]) for text in TEXTS)
     assert names == ", ".join(expected)
 

@@ -30,7 +30,7 @@ NOTHING: dict[str, list[str]] = {
         "is_mature",
     ],
     "rep_days_to_close": ["status", "deals", "median_days", "p90_days"],
-    "rep_sales_rep_totals": ["user_id", "activities_completed"],
+    "rep_sales_rep_totals": ["user_id", "sales_rep_name", "activities_completed"],
     "rep_sales_funnel_monthly": ["month", "funnel_step", "kpi_name", "deals_count"],
     "rep_monthly_figures": ["month", "deals_created"],
     "scores": ["table_name", "measure", "passing_rows", "total_rows"],
@@ -128,15 +128,24 @@ def line(name: str, *counts: float) -> Line:
     [
         (
             [line("1 Lead", 100, 90), line("2 Qualified", 40, 60)],
-            ["2 Qualified changed most in March 2024: 60 after 40 in February 2024 (+50%)."],
+            [
+                "The change that is least likely chance is in 2 Qualified: 60 in March 2024 after"
+                " 40 in February 2024 (+50%)."
+            ],
         ),
         (
             [line("1 Lead", 90, 5), line("2 Qualified", 60, 63)],
-            ["1 Lead changed most in March 2024: 5 after 90 in February 2024 (-94%)."],
+            [
+                "The change that is least likely chance is in 1 Lead: 5 in March 2024 after 90 in"
+                " February 2024 (-94%)."
+            ],
         ),
         (
             [line("1 Lead", 29990, 30000), line("2 Qualified", 0, 20)],
-            ["1 Lead changed most in March 2024: 30,000 after 29,990 in February 2024 (+<1%)."],
+            [
+                "The change that is least likely chance is in 1 Lead: 30,000 in March 2024 after"
+                " 29,990 in February 2024 (+<1%)."
+            ],
         ),
         ([line("1 Lead", 9, 29)], []),
         ([line("1 Lead", 90, 90)], []),
@@ -204,7 +213,7 @@ def test_the_step_and_the_month_of_most_losses() -> None:
         ),
         ("No month had more losses than March 2024: 25 of 40.", "chart-losses_by_month"),
         (
-            "No loss is more frequent than Price after 1 Lead: 20 of 40.",
+            "No loss with a known reason is more frequent than Price after 1 Lead: 20 of 40.",
             "chart-losses_by_reason_and_step",
         ),
     ]
@@ -216,7 +225,10 @@ def test_most_losses_can_be_outside_the_funnel() -> None:
     assert (
         "Nowhere are more deals lost than outside the funnel's steps: 30 of 30 (100.0%)." in found
     )
-    assert "No loss is more frequent than Price outside the funnel's steps: 30 of 30." in found
+    assert (
+        "No loss with a known reason is more frequent than Price outside the funnel's steps:"
+        " 30 of 30."
+    ) in found
 
 
 def test_few_losses_are_not_told() -> None:
@@ -251,18 +263,20 @@ def test_how_long_most_of_the_closed_deals_took() -> None:
 
 
 def test_what_the_most_active_reps_do() -> None:
-    ten, two_others = [(n, 9) for n in range(10)], [(n, 5) for n in (10, 11)]
+    ten, two_others = [(n, "A", 9) for n in range(10)], [(n, "B", 5) for n in (10, 11)]
     assert sentences(rep_sales_rep_totals=ten + two_others) == [
         ("The 10 most active reps completed 90.0% of all activities.", "chart-most_active_reps")
     ]
     assert sentences(rep_sales_rep_totals=ten) == []
 
 
-def test_nobody_and_the_other_reps_are_no_rep() -> None:
-    ten, others = [(n, 4) for n in range(10)], [(None, 40)]
-    assert sentences(rep_sales_rep_totals=ten + others) == []
-    [(said, _)] = sentences(rep_sales_rep_totals=[*ten, (10, 1), *others])
+def test_nobody_is_no_rep_and_of_folded_reps_nothing_is_said() -> None:
+    ten, nobody = [(n, "A", 4) for n in range(10)], [(None, "Unassigned", 40)]
+    assert sentences(rep_sales_rep_totals=ten + nobody) == []
+    eleven = [*ten, (10, "B", 1), *nobody]
+    [(said, _)] = sentences(rep_sales_rep_totals=eleven)
     assert said == "The 10 most active reps completed 49.4% of all activities."
+    assert sentences(rep_sales_rep_totals=[*eleven, (None, "9 other reps", 900)]) == []
 
 
 def test_the_stage_of_the_longest_stays_needs_enough_of_them() -> None:

@@ -25,7 +25,16 @@ def test_only_none_is_nothing_and_only_all_is_a_hundred_percent(
 
 
 @pytest.mark.parametrize(
-    ("more", "text"), [(20, "+50%"), (-20, "-50%"), (0.1, "+<1%"), (-0.1, "-<1%"), (840, "+2,100%")]
+    ("more", "text"),
+    [
+        (20, "+50%"),
+        (-20, "-50%"),
+        (0.1, "+<1%"),
+        (-0.1, "-<1%"),
+        (840, "+2,100%"),
+        (-39.9, "->99%"),
+        (-40, "-100%"),
+    ],
 )
 def test_a_change_is_never_of_no_percent(more: float, text: str) -> None:
     assert in_percent(more, 40) == text

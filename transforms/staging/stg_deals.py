@@ -49,7 +49,7 @@ from transforms.timeline import logged_losses, reopenings
         ),
         rule(
             "currency_has_three_letters",
-            lambda deals: ~deals.currency.startswith("~") | deals.currency.isnull(),
+            lambda deals: deals.currency.re_search("^[A-Z]{3}$") | deals.currency.isnull(),
             severity="warn",
         ),
     ],

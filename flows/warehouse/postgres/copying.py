@@ -55,7 +55,6 @@ def copied(
         copy_file.open("wb") as stream,
         session.cursor() as cursor,
     ):
-        cursor.execute("SET extra_float_digits = 1")  # all of them, whatever the server is set to
         cursor.copy_expert(statement, stream)
     try:
         yield reader.read_csv(
