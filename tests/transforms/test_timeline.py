@@ -99,8 +99,8 @@ def test_changes_to_ids_are_those_of_one_field_that_hold_an_id(engine, draw):
         **CHANGES,
         new_value="string",
     )
-    assert engine.to_pyarrow(changes_to_ids(changes, "stage_id", "stage")).to_pylist() == [
-        {"deal_id": 7, "stage": 3, "at": datetime(2024, 1, 1)}
+    assert engine.to_pyarrow(changes_to_ids(changes, "stage_id")).to_pylist() == [
+        {"deal_id": 7, "stage_id": 3, "at": datetime(2024, 1, 1)}
     ]
 
 
