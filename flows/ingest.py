@@ -28,7 +28,7 @@ def ingest(run: Run, source: Source, folder: Path) -> Landed | None:
     landed = None
     if source.name in run.export:
         settings = run.settings
-        file = run.files[source.name] = run.export[source.name].on_disk(folder)
+        file = run.export[source.name].on_disk(folder)
         zone, limit = settings.source_timezone, settings.max_rejected_pct
         landed = land_within(limit, run.warehouse, file, zone, run.given["forgotten"])
         run.landed[source.name] = landed

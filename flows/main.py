@@ -127,15 +127,15 @@ def command(
         raise click.UsageError(f"{action} does not go with --full-refresh.")
     if known_at is not None and (action or dry_run or full_refresh):
         raise click.UsageError("--known-at starts no run: it goes with places only.")
-    if known_at is not None:
-        sys.exit(show_known_at(quiet, as_json, known_at, **given))
-    if action == "config":
-        sys.exit(show_config(as_json, **given))
-    if action == "doctor":
-        sys.exit(show_findings(quiet, as_json, **given))
-    for number in signals.STOPPING:  # nothing is there yet to be tidied up
-        signal.signal(number, lambda number, _: os._exit(stopped(number)))
     try:
+        if known_at is not None:
+            return show_known_at(quiet, as_json, known_at, **given)
+        if action == "config":
+            return show_config(as_json, **given)
+        if action == "doctor":
+            sys.exit(show_findings(quiet, as_json, **given))
+        for number in signals.STOPPING:  # nothing is there yet to be tidied up
+            signal.signal(number, lambda number, _: os._exit(stopped(number)))
         with told_in_short("sales-funnel"), ExitStack() as stack:
             outcome = start(
                 stack, quiet, action, user_id, dry_run=dry_run, full_refresh=full_refresh, **given

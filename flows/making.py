@@ -7,14 +7,12 @@ import ibis
 from ibis import Table
 
 from flows.build import build
-from flows.errors import InputError
 from flows.people import are_others_than_before, fingerprint
 from flows.records.dictionary import made_before
 from flows.records.record import last_published
-from flows.refresh import how_to_refresh
+from flows.refresh import check_no_tables_of_others, how_to_refresh
 from flows.run import Run
-from flows.warehouse import LANDED, QUALITY
-from flows.warehouse.address import shown
+from flows.warehouse import LANDED
 from flows.warehouse.landing import Landed
 from flows.warehouse.reading import SOURCE_ROW
 from flows.warehouse.rows import read_scalar
@@ -42,22 +40,10 @@ def begin(run: Run, key: bytes, forgotten: Collection[int], *, full_refresh: boo
         warehouse, settings, before, full_refresh=full_refresh, are_others=run.is_afresh
     )
     if before is None:
-        _refuse_tables_of_others(run)
+        check_no_tables_of_others(warehouse, settings, run.models.values())
     run.made_before = made_before(warehouse)
     if not run.refresh.adds:
         warehouse.start_anew(run.made_before)
-
-
-def _refuse_tables_of_others(run: Run) -> None:
-    """Where nothing was ever published, whatever is there by a name of ours is somebody else's."""
-    warehouse, is_recorded = run.warehouse, run.warehouse.kept("runs") is not None
-    for model in run.models.values():
-        is_made = is_recorded and model.schema == QUALITY  # by runs that published nothing
-        if not is_made and warehouse.kept(model.name, model.schema) is not None:
-            raise InputError(
-                f"{shown(run.settings.warehouse)}: {model.schema}.{model.name} is there, and no run"
-                " made it; give the warehouse a place of its own, or rename it"
-            )
 
 
 def take_in(run: Run, source: Source, landed: Landed | None) -> Table:
@@ -66,7 +52,11 @@ def take_in(run: Run, source: Source, landed: Landed | None) -> Table:
     kept = warehouse.kept(source.raw_name, LANDED) if refresh.adds else None
     if landed is None and kept is not None:
         return kept
-    raw = warehouse.empty(source) if landed is None else landed.raw
+    if landed is None:
+        nothing = warehouse.table_of([], source.raw_schema)
+        raw = warehouse.set_aside(source.raw_name, nothing)
+    else:
+        raw = landed.raw
     if not refresh.keeps_rows:
         return raw
     if kept is None:
@@ -82,7 +72,7 @@ def take_in(run: Run, source: Source, landed: Landed | None) -> Table:
 
 
 def _changes(source: Source, kept: Table, raw: Table) -> Table:
-    """The rows of both, of the subjects that the export says something of, that are in one only."""
+    """The rows that the export adds or takes away, of the subjects of which it says something."""
     said, before = (
         _told_apart(source, rows) for rows in (raw, kept.semi_join(raw, source.subject))
     )
@@ -90,9 +80,9 @@ def _changes(source: Source, kept: Table, raw: Table) -> Table:
 
 
 def _told_apart(source: Source, rows: Table) -> Table:
-    """Each row once, with how often it is there, as it can be where forgotten users were named.
+    """Each row once, with the number of its copies: those that named different forgotten users are.
 
-    Rows of a lookup can have any numbers: their order within their subject is what counts.
+    Of a lookup, with its place among the rows of its subject, in place of its number in the file.
     """
     if not source.lookup:
         return rows.group_by(rows.columns).agg(copies=rows.count())
@@ -144,7 +134,7 @@ def _is_another(run: Run, model: Model, tables: Mapping[str, Table]) -> bool:
 def _make_anew(
     run: Run, model: Model, column: str, tables: Mapping[str, Table], before: Table
 ) -> Table:
-    """The table of before, with the rows made anew that touched values of the column are in."""
+    """The table as it was, with the rows of touched values of the column made anew."""
     touched = values = gone = _touched(run, column)
     on: tuple[str, ...] = (column,)
     moves = model.moves if run.refresh.as_of_before != run.given["as_of"] else None
@@ -166,7 +156,7 @@ def _make_anew(
 def _moved(run: Run, model: Model, column: str, before: Table, moved: Table) -> tuple[Table, Table]:
     """The values whose rows have to be read, and the keys of the rows that are to be replaced.
 
-    Of what only moves, those are the rows that do: most are older, and stay as they are.
+    Where only `as_of` moved, these are the rows that it changes, as open stays; the others stay.
     """
     touched = _touched(run, column)
     values = touched.union(moved.select(column), distinct=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from flows.errors import InputError
-from flows.files.export_folder import check_folder
+from flows.files.export_folder import FAULT
 from flows.files.folders import check_can_write, check_no_folder
 from flows.settings import Settings
 from flows.warehouse import open_warehouse
@@ -64,9 +64,11 @@ def check_export_folder(settings: Settings) -> None:
     Raises:
         InputError: they cannot, or the next run would read them.
     """
-    check_folder(settings.export)
+    if settings.export is None:
+        return
+    check_can_write(settings.export, FAULT)
     source = settings.source
-    if settings.export and not is_database(source) and _is_same(settings.export, Path(source)):
+    if not is_database(source) and _is_same(settings.export, Path(source)):
         raise InputError(
             f"{settings.export}: the export is read from this folder; name another to write to"
         )

@@ -12,7 +12,7 @@ from transforms.graph import load_models
 from transforms.sources import SOURCES
 
 
-def plan(settings: Settings, *, full_refresh: bool = False) -> dict[str, Any]:
+def plan(settings: Settings, *, full_refresh: bool) -> dict[str, Any]:
     """Look at the source, and say what would be read and made of it; nothing is written.
 
     `full_refresh`: of an export that is whole, whatever the settings say.
@@ -39,7 +39,7 @@ def plan(settings: Settings, *, full_refresh: bool = False) -> dict[str, Any]:
         "export": str(settings.export) if settings.export else None,
         "tables": tables,
         "models": [
-            {"name": model.name, "layer": model.layer, "reads": list(model.upstream)}
+            {"name": model.name, "schema": model.schema, "reads": list(model.upstream)}
             for model in load_models().values()
         ],
     }
@@ -63,7 +63,7 @@ def in_words(planned: dict[str, Any]) -> str:
         lines.append(f"  {table['name']:<36} {where}")
     lines.append(f"Warehouse: {planned['warehouse']}")
     for model in planned["models"]:
-        made = f"{model['layer']}.{model['name']}"
+        made = f"{model['schema']}.{model['name']}"
         lines.append(f"  {made:<36} from {', '.join(model['reads']) or 'funnel.toml'}")
     lines.append(f"Report: {planned['report']}")
     if planned["export"]:

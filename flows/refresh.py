@@ -6,7 +6,7 @@ of a subject (an activity, a change of a field of a deal at a time, a row of a l
 place of all that earlier ones said of it: so exports may overlap, and correct each other.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -17,8 +17,9 @@ from ibis import Table
 from flows.errors import InputError
 from flows.settings import Settings
 from flows.version import code_version
-from flows.warehouse import LANDED, Warehouse
+from flows.warehouse import LANDED, QUALITY, Warehouse
 from flows.warehouse.address import shown
+from transforms.graph import Model
 from transforms.sources import RAW_TABLES
 
 
@@ -35,7 +36,7 @@ class Refresh:
 
     keeps_rows: bool = False
     adds: bool = False
-    why_whole: str | None = "not incremental"
+    why_whole: str | None = None
     as_of_before: datetime | None = None
     changes: list[Table] = field(default_factory=list)
     touched: dict[str, Table] = field(default_factory=dict)
@@ -70,8 +71,31 @@ def check_kept(settings: Settings, *, is_kept: bool, is_published: bool) -> None
         )
     if is_published and settings.incremental and not is_kept:
         raise InputError(
-            f"{name}: keeps no rows that an incremental run could join its own to; {ANEW}"
+            f"{name}: keeps no rows of earlier exports, to merge this one into; {ANEW}"
         )
+
+
+def check_no_tables_of_others(
+    warehouse: Warehouse, settings: Settings, models: Iterable[Model]
+) -> None:
+    """See whether the names of our tables are free, where nothing was ever published.
+
+    Args:
+        warehouse: that is being looked at.
+        settings: of the run.
+        models: whose tables a run would make.
+
+    Raises:
+        InputError: a table is there, and no run made it.
+    """
+    is_recorded = warehouse.kept("runs") is not None
+    for model in models:
+        is_made = is_recorded and model.schema == QUALITY  # by runs that published nothing
+        if not is_made and warehouse.kept(model.name, model.schema) is not None:
+            raise InputError(
+                f"{shown(settings.warehouse)}: {model.schema}.{model.name} is there, and no run"
+                " made it; give the warehouse a place of its own, or rename it"
+            )
 
 
 def how_to_refresh(

@@ -13,8 +13,7 @@ from flows.settings import Settings
 from flows.warehouse import Entry, Warehouse
 from flows.warehouse.address import shown
 from flows.warehouse.export import Export
-from flows.warehouse.folder import ExportFile
-from flows.warehouse.landing import Landed
+from flows.warehouse.landing import COUNTS, Landed
 from flows.warehouse.rows import read_scalar
 from transforms.funnel import Funnel, FunnelError, load_funnel
 from transforms.graph import Model, load_models
@@ -35,7 +34,6 @@ class Run:
         self.settings = settings
         self.warehouse = warehouse
         self.export = export
-        self.files: dict[str, ExportFile] = {}  # what was read of it
         self.models: dict[str, Model] = load_models()
         self.tables: dict[str, Table] = {}
         self.landed: dict[str, Landed] = {}
@@ -82,7 +80,8 @@ class Run:
 
     def check_raw(self, name: str) -> list[CheckResult]:
         """The rules about a table of the export as it was read: staging does not show all of it."""
-        file, landed = self.files[name], self.landed[name]
+        landed = self.landed[name]
+        file = landed.file
         unknown, known = len(file.ignored), len(file.places)
         counts = (
             (unknown, unknown + known),
@@ -94,11 +93,12 @@ class Run:
             for rule, counted in zip(file.source.checks, counts, strict=False)
         ]
 
-    def has_rows(self, name: str) -> bool:
-        """Whether the export, or one before it whose rows are kept, has rows of a table."""
-        if name in self.landed and self.landed[name].rows_loaded:
+    @property
+    def has_deals(self) -> bool:
+        """Whether the export, or one before it whose rows are kept, has a deals table with rows."""
+        if "deals" in self.landed and self.landed["deals"].rows_loaded:
             return True
-        kept = self.tables.get(SOURCES[name].raw_name)
+        kept = self.tables.get(SOURCES["deals"].raw_name)
         return kept is not None and bool(read_scalar(kept.count()))
 
     @property
@@ -114,10 +114,7 @@ class Run:
             "status": status,
             "as_of": self.given["as_of"].isoformat(),
             "seconds": round((now() - self.started_at).total_seconds(), 2),
-            "rows_read": sum(table.rows_read for table in landed),
-            "rows_loaded": sum(table.rows_loaded for table in landed),
-            "rows_rejected": sum(table.rows_rejected for table in landed),
-            "duplicates_collapsed": sum(table.duplicates_collapsed for table in landed),
+            **{name: sum(getattr(table, name) for table in landed) for name in COUNTS},
             "checks": len(self.checks),
             "warnings": sum(result.status == "warn" for result in self.checks),
             "failures": len(self.failed_checks),

@@ -6,24 +6,18 @@ from dataclasses import asdict
 
 import click
 
-from flows.errors import SalesFunnelError
 from flows.printable import printable_lines
 from flows.settings import load_settings
 from flows.settings.secret_blocks import with_secrets
 from flows.unforeseen import told_in_short
 
 
-def show_config(as_json: bool, **given: str | None) -> int:
-    """Print the settings of a run with these options; gives the exit code."""
+def show_config(as_json: bool, **given: str | None) -> None:
+    """Print the settings of a run with these options."""
     from flows.settings.config import effective, in_words
 
-    try:
-        found = effective(**given)
-    except SalesFunnelError as error:
-        click.echo(printable_lines(f"Error: {error}"), err=True)
-        return error.exit_code
+    found = effective(**given)
     click.echo(json.dumps(found) if as_json else printable_lines(in_words(found)))
-    return 0
 
 
 def show_findings(quiet: bool, as_json: bool, **given: str | None) -> int:
@@ -39,20 +33,15 @@ def show_findings(quiet: bool, as_json: bool, **given: str | None) -> int:
     return int(status == "problem")
 
 
-def show_known_at(quiet: bool, as_json: bool, known_at: str, **given: str | None) -> int:
-    """Write the page about the funnel as it was known, and say so; gives the exit code."""
+def show_known_at(quiet: bool, as_json: bool, known_at: str, **given: str | None) -> None:
+    """Write the page about the funnel as it was known, and say so."""
     from flows.report.look_back import in_words, look_back, moment_of
 
     os.umask(0o077)
-    try:
-        with told_in_short("--known-at"):
-            settings = with_secrets(load_settings(**given))
-            found = look_back(settings, moment_of(known_at))
-    except SalesFunnelError as error:
-        click.echo(printable_lines(f"Error: {error}"), err=True)
-        return error.exit_code
+    with told_in_short("--known-at"):
+        settings = with_secrets(load_settings(**given))
+        found = look_back(settings, moment_of(known_at))
     if as_json:
         click.echo(json.dumps(found, default=str))
     elif not quiet:
         click.echo(printable_lines(in_words(found)))
-    return 0

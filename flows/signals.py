@@ -1,8 +1,8 @@
 """Signals that end a run.
 
-They are remembered, because what a handler raises can be dropped; they have no effect while the
-results are put in place; and they wait while a destructor is running, where Python does drop it,
-and while a line is logged: a lock of logging that nobody lets go of would stop the process.
+They are remembered, because Python can drop what a handler raises; they have no effect while the
+results are put in place; and they wait while a destructor is running, where it does, and while a
+line is logged: a lock of logging that nobody lets go of would stop the process.
 """
 
 import os
@@ -64,10 +64,10 @@ def ignored() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
-def end_at_last(last_words: Callable[[int], bytes]) -> None:
+def end_at_last() -> None:
     """End this process some time after a signal, whatever keeps it: as if it were killed then.
 
-    For a process that is there for one run. `last_words`: of the signal's number, for stderr.
+    For a process that is there for one run. Its last words are what became of the results.
     """
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
@@ -79,7 +79,7 @@ def end_at_last(last_words: Callable[[int], bytes]) -> None:
         time.sleep(PATIENCE)
         try:  # sys.stderr could be what keeps it
             if select.select([], [2], [], 0)[1]:
-                os.write(2, last_words(number))
+                os.write(2, f"{what_became_of_it()}\n".encode())
         finally:
             os._exit(128 + number)
 

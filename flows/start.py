@@ -40,11 +40,7 @@ def start(
     **given: Any,
 ) -> dict[str, Any]:
     """Start what is slow, look at the input, then import and run the flow."""
-    os.environ.setdefault("DO_NOT_TRACK", "1")
-    # The terminal shows our step lines; what Prefect says besides goes to its server only.
-    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
-    os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")
-    logging.raiseExceptions = False  # of a server that is gone, the run itself tells
+    _keep_quiet()
     os.umask(0o077)
     if dry_run:
         from flows.plan import plan
@@ -60,19 +56,7 @@ def start(
     if not settings.blocks:  # else Prefect has the password
         _hold(stack, settings, user_id)
 
-    from prefect.settings import (
-        PREFECT_API_URL,
-        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
-        temporary_settings,
-    )
-
-    if not servers and PREFECT_API_URL.value() is None:
-        servers = [TemporaryServer(stack)]
-    for server in servers:
-        stack.enter_context(temporary_settings({PREFECT_API_URL: server.api_url}))
-        stack.callback(logging.shutdown)  # hands the log on while the server is still there
-    # Whoever started the run sees it end; Prefect's heart would beat on for up to a second.
-    stack.enter_context(temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}))
+    _settle(stack, servers)
     with ThreadPoolExecutor() as pool:
         ready = pool.submit(copy_context().run, _reach_the_server, servers)
         from flows.flow import sales_funnel
@@ -84,7 +68,7 @@ def start(
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)  # expressions are many small objects, and soon gone
     gc.enable()
-    signals.end_at_last(lambda number: f"{signals.what_became_of_it()}\n".encode())
+    signals.end_at_last()
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(stopped(number)))
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signals.watch()
@@ -103,6 +87,31 @@ def start(
         dry_run=False,
         rotate_key=action == "rotate-key",
     )
+
+
+def _keep_quiet() -> None:
+    """The terminal shows our step lines; what Prefect says besides goes to its server only."""
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")
+    logging.raiseExceptions = False  # of a server that is gone, the run itself tells
+
+
+def _settle(stack: ExitStack, servers: list[TemporaryServer]) -> None:
+    """Make Prefect's settings those of this run; `servers` gets one of our own if none is there."""
+    from prefect.settings import (
+        PREFECT_API_URL,
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+        temporary_settings,
+    )
+
+    if not servers and PREFECT_API_URL.value() is None:
+        servers.append(TemporaryServer(stack))
+    for server in servers:
+        stack.enter_context(temporary_settings({PREFECT_API_URL: server.api_url}))
+        stack.callback(logging.shutdown)  # hands the log on while the server is still there
+    # Whoever started the run sees it end; Prefect's heart would beat on for up to a second.
+    stack.enter_context(temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}))
 
 
 def _hold(stack: ExitStack, settings: Settings, user_id: int | None) -> None:

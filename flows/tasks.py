@@ -47,7 +47,7 @@ def ingest_table(name: str, run: Run, folder: Path) -> State[None]:
             outcome.rows, outcome.status = 0, "not in the export"
             return Completed(message=outcome.in_words)
         outcome.rows, outcome.status = landed.rows_loaded, landed.in_words
-        if ignored := run.files[source.name].ignored:
+        if ignored := landed.file.ignored:
             outcome.status += f"; columns not used: {', '.join(ignored)}"
         return Completed(message=outcome.in_words)
 
@@ -67,7 +67,7 @@ def build_model(name: str, run: Run) -> State[None]:
 @task(task_run_name="checks", **_TASK)
 def check_models(run: Run) -> None:
     """Hold every table against its rules."""
-    asked = {f"raw_{name}": partial(run.check_raw, name) for name in run.files} | run.asked
+    asked = {f"raw_{name}": partial(run.check_raw, name) for name in run.landed} | run.asked
     for name, answer in asked.items():
         with step(f"check {name}", only_if_notable=True) as outcome:
             found = answer()
@@ -80,7 +80,7 @@ def check_models(run: Run) -> None:
 def record_run(run: Run, status: str) -> dict[str, pa.Table]:
     """Write to `quality` what the run found, and what its tables mean."""
     with step("record"):
-        source = fingerprint(run.files)
+        source = fingerprint(landed.file for landed in run.landed.values())
         history = score_history(run, source)
         found = record(run, status, source)
         found |= document(run, status)
@@ -100,7 +100,7 @@ def write_report(
             "source": Path(shown(run.settings.source)).name,
             "code_version": code_version(),
             "source_fingerprint": found["runs"]["source_fingerprint"][0].as_py(),
-            "has_deals": run.has_rows("deals"),
+            "has_deals": run.has_deals,
             "is_incremental": run.refresh.adds,
         }
         drawing.write_page(found, about)

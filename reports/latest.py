@@ -187,15 +187,20 @@ def _local(moment: Timestamp, timezone: str | None) -> Timestamp:
     return moment.tz_localize("UTC").tz_convert(timezone or "UTC").tz_localize(None)
 
 
+def mature(cohorts: DataFrame) -> DataFrame:
+    """The months all of whose deals have had their time."""
+    return cohorts[cohorts["is_mature"].astype("boolean").fillna(False)]
+
+
 def step_conversions(cohorts: DataFrame) -> Latest | None:
     """From each main step to the next within 90 days, of the deals of the latest mature month.
 
     A share of few deals is none.
     """
-    mature = cohorts[cohorts["is_mature"].astype("boolean").fillna(False)]
-    if mature.empty:
+    judged = mature(cohorts)
+    if judged.empty:
         return None
-    named = mature.assign(month=to_datetime(mature["month"]), step=steps(mature))
+    named = judged.assign(month=to_datetime(judged["month"]), step=steps(judged))
     reached = named.pivot_table(
         index="month", columns="step", values="deals_reached", aggfunc="sum", sort=False
     )

@@ -20,7 +20,8 @@ from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_
 
 from reports import charts, lineage, quality, runs, text
 from reports.drawing import Chart, Drawing
-from reports.findings import MOST, Finding, findings
+from reports.findings import MOST, findings
+from reports.findings.finding import Finding
 from reports.latest import (
     FEWEST,
     SPARK_HEIGHT,

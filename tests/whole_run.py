@@ -54,7 +54,7 @@ def publish_run(
             run.ask_checks()
         for model in run.models.values():
             run.checks += run.asked[model.name]()
-        record(run, "published", fingerprint(run.files))
+        record(run, "published", fingerprint(landed.file for landed in run.landed.values()))
         document(run, "published")
         warehouse.publish()
     return run

@@ -206,7 +206,7 @@ def in_order(models: Mapping[str, Model]) -> dict[str, Model]:
 
 
 def _check_refresh(made: Model) -> None:
-    """Rows that are left as they are must not depend on what a run was told."""
+    """A model of which rows stay from run to run must not use what differs between runs."""
     if made.refresh_by is None:
         if made.in_parts_of is not None:
             raise GraphError(f"{made.name}: `refresh_by` says by what it is cut in parts")

@@ -7,6 +7,7 @@ from ibis import Table
 from ibis.expr.types import TimestampScalar
 
 from transforms import text
+from transforms.times import days_after
 
 # Before and after every event: ingestion takes none before 1970, or from 2200 on.
 EVER, FOREVER = datetime(1, 1, 1), datetime(9999, 12, 31)
@@ -83,3 +84,23 @@ def newest_event(
     done = stg_activities.filter(stg_activities.is_done)
     moments = (stg_deal_changes.changed_at, done.due_at, stg_deals.created_at, stg_deals.closed_at)
     return ibis.greatest(*(moment.max().as_scalar() for moment in moments))
+
+
+def stalls(obt_deals: Table, int_deal_stage_transitions: Table, rep_stage_dwell: Table) -> Table:
+    """One row per stay that lasts longer than nine in ten in its step: from when, and until when.
+
+    Columns:
+        since: when it became longer than that
+        until: when the deal moved on, or was closed; null if it still stays
+    """
+    usual = rep_stage_dwell.select("funnel_step", "p90_days")
+    stays = int_deal_stage_transitions.inner_join(usual, "funnel_step")
+    stays = stays.filter(stays.days_in_stage > stays.p90_days)
+    # When a deal was closed can be unknown: then it is not known how long it was stalled.
+    deals = obt_deals.filter((obt_deals.status == "open") | obt_deals.closed_at.notnull())
+    stays = stays.inner_join(deals.select("deal_id", "closed_at"), "deal_id")
+    found = stays.select(
+        since=days_after(stays.entered_at, stays.p90_days),
+        until=ibis.least(stays.left_at, stays.closed_at),
+    )
+    return found.filter(found.until.isnull() | (found.until > found.since))

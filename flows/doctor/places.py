@@ -12,11 +12,12 @@ from flows.errors import InputError
 from flows.files.folders import check_can_write, nearest
 from flows.places import check_export_folder, check_report, check_warehouse
 from flows.records.record import last_published
-from flows.refresh import check_kept
+from flows.refresh import check_kept, check_no_tables_of_others
 from flows.settings import Settings
 from flows.warehouse import LANDED, open_warehouse, room_for
 from flows.warehouse.address import file_of, shown
 from flows.warehouse.export import is_database, opened_export
+from transforms.graph import load_models
 from transforms.sources import RAW_TABLES, SOURCES
 
 LEAST = 100_000_000  # bytes
@@ -41,7 +42,10 @@ def warehouse(settings: Settings) -> Iterator[Told]:
     target = open_warehouse(settings.warehouse_with_password, settings.limits)
     with target.looking() as what:
         is_kept = any(target.kept(raw, LANDED) is not None for raw in RAW_TABLES)
-        check_kept(settings, is_kept=is_kept, is_published=last_published(target) is not None)
+        is_published = last_published(target) is not None
+        check_kept(settings, is_kept=is_kept, is_published=is_published)
+        if not is_published:
+            check_no_tables_of_others(target, settings, load_models().values())
         yield ok(f"{name}: {what}")
         if not target.knows_zone(settings.timezone):
             yield problem(

@@ -8,21 +8,10 @@ from filecmp import cmp
 from pathlib import Path
 
 from flows.errors import RunFailedError
-from flows.files.folders import check_can_write
 from flows.warehouse.address import mark
 
 FAULT = "cannot export to it"
 ROWS = "rows.parquet"  # of a month
-
-
-def check_folder(folder: Path | None) -> None:
-    """Find what is wrong at first sight, before anything is begun.
-
-    Raises:
-        InputError: files cannot be written there.
-    """
-    if folder is not None:
-        check_can_write(folder, FAULT)
 
 
 @contextmanager

@@ -99,8 +99,8 @@ def fresh_key(settings: Settings) -> Iterator[tuple[bytes, Callable[[], None]]]:
             os.replace(beside, file)
         except OSError as error:
             raise RunFailedError(
-                f"{file}: the new key, which they have, could not take the place of the old one:"
-                f" {error.strerror}; run rotate-key again"
+                f"{file}: their pseudonyms are by the new key, which could not take the place of"
+                f" the old one: {error.strerror}; run rotate-key again"
             ) from None
 
     sweep_fresh_key(settings)

@@ -1,8 +1,7 @@
 """Every run is known to `quality.runs`: also one that failed, was stopped by a signal, or killed.
 
-A run leaves an entry before it begins. What becomes of it is written there, and comes into
-`quality.runs` with the next run that gets as far as that; an entry that says nothing of the end is
-of a run that crashed.
+A run leaves an entry before it begins, and writes there what became of it. The next run that
+records anything copies it into `quality.runs`; an entry without an end is of a run that crashed.
 """
 
 from collections.abc import Iterator

@@ -12,6 +12,7 @@ from flows.run import Run, now
 from flows.version import code_version
 from flows.warehouse import Warehouse
 from flows.warehouse.address import shown
+from flows.warehouse.landing import COUNTS
 from flows.warehouse.rows import read
 
 
@@ -28,8 +29,8 @@ class RecordTable:
         return {name: dtype for name, (dtype, _) in self.columns.items()}
 
 
-COUNTS = ("rows_read", "rows_loaded", "checks", "warnings")
 _TEXT, _COUNT, _TIME = "string", "int64", "timestamp(6)"
+_OF_SUMMARY = ("status", "rows_read", "rows_loaded", "checks", "warnings")
 RUN_ID = (_TEXT, "the run; with a Prefect server, the id of its flow run")
 
 RECORDS = {
@@ -58,8 +59,8 @@ RECORDS = {
             "users_forgotten": (_COUNT, "users of whom nothing is kept"),
             "people_fingerprint": (
                 _TEXT,
-                "keyed hash (HMAC-SHA256, hex) of who is forgotten: another one where the masking"
-                " key or these users are others",
+                "keyed hash (HMAC-SHA256, hex) of who is forgotten: changes with the masking key"
+                " and with these users",
             ),
             "rows_read": (_COUNT, "rows of all files"),
             "rows_loaded": (_COUNT, "rows that were loaded"),
@@ -143,7 +144,7 @@ def record(run: Run, status: str, fingerprint: str) -> dict[str, pa.Table]:
         "runs": [
             *run.earlier,
             of_run
-            | {name: summary[name] for name in ("status", *COUNTS)}
+            | {name: summary[name] for name in _OF_SUMMARY}
             | {
                 "reason": "; ".join(result.in_words for result in run.failed_checks) or None,
                 "started_at": run.started_at,
@@ -159,14 +160,7 @@ def record(run: Run, status: str, fingerprint: str) -> dict[str, pa.Table]:
             },
         ],
         "reconciliation": [
-            of_run
-            | {
-                "table_name": name,
-                "rows_read": landed.rows_read,
-                "rows_loaded": landed.rows_loaded,
-                "rows_rejected": landed.rows_rejected,
-                "duplicates_collapsed": landed.duplicates_collapsed,
-            }
+            of_run | {"table_name": name} | {count: getattr(landed, count) for count in COUNTS}
             for name, landed in run.landed.items()
         ],
         "rejected_rows": [

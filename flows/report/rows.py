@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import pyarrow as pa
 from ibis import Table
 
-from flows.report.folding import folded, with_owners_folded
 from flows.warehouse.rows import read
+from transforms.folding import folded, with_owners_folded
 
 # Of so many rows nobody reads a table or sees a chart: rep_sales_rep_totals sums them up.
 NOT_SHOWN = {"rep_sales_rep_performance_monthly"}

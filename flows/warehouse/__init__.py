@@ -53,7 +53,7 @@ class Warehouse(Protocol):
         """
 
     def end(self, entry: Entry) -> None:
-        """Put this entry in place of the one of the run that begun, unless it is published."""
+        """Put this entry in place of the one of `begin`, unless the run is published."""
 
     def masking(self, key: bytes) -> AbstractContextManager[None]:
         """Make pseudonyms with the key while it lasts."""
@@ -65,9 +65,6 @@ class Warehouse(Protocol):
 
     def progress(self) -> float:
         """How much of the table at hand is landed, in percent; for another thread to ask."""
-
-    def empty(self, source: Source) -> Table:
-        """The raw table of a source that the export does not have."""
 
     def forget_raw(self, source: Source) -> None:
         """Give back the room of a raw table."""

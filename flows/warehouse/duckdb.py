@@ -14,7 +14,6 @@ from typing import Any
 
 import duckdb
 import ibis
-import sqlglot
 import sqlglot.expressions as sge
 from ibis import Table
 from ibis.backends.duckdb import Backend
@@ -144,7 +143,7 @@ class DuckDBWarehouse:
             return self._lock.begin(entry, recorded_run_ids(self.kept("runs")))
 
     def end(self, entry: Entry) -> None:
-        """Put this entry in place of the one that begun, unless the run is published."""
+        """Put this entry in place of the one of `begin`, unless the run is published."""
         self._lock.end(entry)
 
     def masking(self, key: bytes) -> AbstractContextManager[None]:
@@ -158,10 +157,6 @@ class DuckDBWarehouse:
     def progress(self) -> float:
         """How much of the file at hand is read, in percent."""
         return reader.progress(self.backend)
-
-    def empty(self, source: Source) -> Table:
-        """The raw table of a source that the export does not have."""
-        return self.backend.create_table(source.raw_name, schema=source.raw_schema, temp=True)
 
     def table_of(self, rows: Iterable[Mapping[str, object]], columns: Mapping[str, str]) -> Table:
         """A few rows of Python, to be built or appended at once: the next ones take their place."""
@@ -236,8 +231,8 @@ class DuckDBWarehouse:
         table = self.backend.table(name, database=schema)
         new = self.set_aside(f"new_{name}", rows.select(*table.columns))
         columns = [sge.column(column, quoted=True) for column in on]
-        of_gone = sqlglot.parse_one(self.backend.compile(gone.select(*on)), dialect="duckdb")
-        is_gone = sge.In(this=sge.Tuple(expressions=columns), query=sge.Subquery(this=of_gone))
+        of_gone = self.backend.compiler.to_sqlglot(gone.select(*on)).subquery()
+        is_gone = sge.In(this=sge.Tuple(expressions=columns), query=of_gone)
         place = sge.table_(name, db=schema, quoted=True)
         with told_in_short(f"{schema}.{name}", self.backend):
             self.backend.raw_sql(sge.delete(place, where=is_gone).sql("duckdb"))
@@ -283,7 +278,6 @@ class DuckDBWarehouse:
     def forget_raw(self, source: Source) -> None:
         """Give back the memory of a raw table."""
         reader.forget(self.backend, source)
-        self.backend.drop_table(source.raw_name, force=True)
 
     def write_files(
         self, rows: Table, columns: Sequence[str], order: Sequence[str], file: Path

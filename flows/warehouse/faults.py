@@ -73,6 +73,6 @@ def _what_is_short(text: str, backend: Backend | None) -> str:
 
 
 def _place_of_spilling(backend: Backend) -> Path:
-    """The folder of the folder: that one is gone after the run."""
+    """Where DuckDB's folder for that is; the folder itself is gone after the run."""
     [(folder,)] = backend.raw_sql("SELECT current_setting('temp_directory')").fetchall()
     return Path(folder).absolute().parent

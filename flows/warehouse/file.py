@@ -30,8 +30,8 @@ def _log(path: Path) -> Path:
 
 
 class Lock:
-    """The file that a run holds: who does, and below that the runs the warehouse knows nothing of:
-    an entry for each.
+    """The file that a run holds: a line that says who does, then an entry, as JSON, for each run
+    that is not in `quality.runs` yet.
     """
 
     def __init__(self, path: Path, file: IO[str]) -> None:
@@ -58,7 +58,7 @@ class Lock:
         return earlier
 
     def end(self, entry: Entry) -> None:
-        """Put this entry in place of the one that begun, unless the run is published."""
+        """Put this entry in place of the one of `begin`, unless the run is published."""
         if entry["run_id"] in self._runs:
             self._runs[entry["run_id"]] = entry
             self._write()

@@ -1,6 +1,6 @@
 """Which export it was: the same content has the same fingerprint."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from hashlib import file_digest, sha256
 
 import ibis
@@ -12,12 +12,12 @@ from flows.warehouse.rows import read_one
 PRIMES = (1_000_003, 999_983, 999_979)
 
 
-def fingerprint(files: Mapping[str, ExportFile]) -> str:
+def fingerprint(files: Iterable[ExportFile]) -> str:
     """SHA-256 over the names of the tables and their contents."""
     whole = sha256()
-    for name, file in sorted(files.items()):
+    for file in sorted(files, key=lambda file: file.source.name):
         content = _of_lines(file) if file.is_masked else _of_bytes(file)
-        whole.update(f"{name} {content}\n".encode())
+        whole.update(f"{file.source.name} {content}\n".encode())
     return whole.hexdigest()
 
 

@@ -7,23 +7,27 @@ from typing import Any
 from ibis import Table
 from ibis.backends.duckdb import Backend
 
+from flows.warehouse.cells import fault_names
 from flows.warehouse.folder import ExportFile, may_quote_the_end_of_a_line
-from flows.warehouse.reading import FAULTS, ROW_HASH, SOURCE_ROW, fault_names, scan, typed
+from flows.warehouse.reading import FAULTS, ROW_HASH, SOURCE_ROW, scan, typed
 from flows.warehouse.rejected import check_last_quote, misshapen_lines, rejected_rows
 from flows.warehouse.rows import read, read_one
 from transforms.masking.pseudonyms import Pseudonym
 from transforms.sources import Source
 
+COUNTS = ("rows_read", "rows_loaded", "rows_rejected", "duplicates_collapsed")
+
 
 @dataclass(frozen=True)
 class Landed:
-    """What became of the rows of a file; rows_read is the sum of the three counts after it.
+    """What became of the rows of a file; rows_read is the sum of the three COUNTS after it.
 
-    `raw`: the raw table. `rejected()`: one row per fault of a rejected row, in the order of the
-    file: line, column_name, reason. `rows_outdone`: those of a lookup, among the loaded ones, that
-    share their key with another row, which wins.
+    `file`: as it was read. `raw`: the raw table. `rejected()`: one row per fault of a rejected row,
+    in the order of the file: line, column_name, reason. `rows_outdone`: those of a lookup, among
+    the loaded ones, that share their key with another row, which wins.
     """
 
+    file: ExportFile
     raw: Table
     rejected: Callable[[], list[dict[str, Any]]]
     rows_loaded: int
@@ -94,35 +98,46 @@ def land_file(
     raw, duplicates = good.select(*source.raw_schema), 0
     if count["repeated"]:
         more = _keep(reader, repeated_name, good.semi_join(repeated, ROW_HASH))
-        same = [name for name in source.raw_schema if name != SOURCE_ROW]
-        collapsed = more.group_by(*same, ROW_HASH).agg(more[SOURCE_ROW].max().name(SOURCE_ROW))
-        once = good.anti_join(repeated, ROW_HASH)
-        raw = once.select(*source.raw_schema).union(collapsed.select(*source.raw_schema))
+        once = good.anti_join(repeated, ROW_HASH).select(*source.raw_schema)
+        collapsed = _collapsed(more, source)
+        raw = once.union(collapsed.select(*source.raw_schema))
         of_these = read_one(more.agg(all=more.count(), left=collapsed.count().as_scalar()))
         duplicates = of_these["all"] - of_these["left"]
-    outdone = 0
-    if source.lookup:
-        key = raw[source.key]  # null in the row about a forgotten user
-        found = read_one(raw.agg(rows=key.count(), keys=key.nunique()))
-        outdone = found["rows"] - found["keys"]
-    faulty = []
-    if count["faulty"]:
-        rows = landed.filter(landed[FAULTS] != 0).order_by(SOURCE_ROW).select(SOURCE_ROW, FAULTS)
-        faulty = [
-            {"source_row": row[SOURCE_ROW], "column_name": column, "reason": reason}
-            for row in read(rows).to_pylist()
-            for column, reason in fault_names(source, row[FAULTS])
-        ]
+    faulty = _faults_of(landed, source) if count["faulty"] else []
     rows_read = count["read"] + len(misshapen)
     rows_loaded = count["read"] - count["faulty"] - duplicates
     return Landed(
+        file=file,
         raw=raw,
         rejected=lambda: rejected_rows(file, faulty, misshapen, rows_read),
         rows_loaded=rows_loaded,
         rows_rejected=count["faulty"] + len(misshapen),
         duplicates_collapsed=duplicates,
-        rows_outdone=outdone,
+        rows_outdone=_outdone(raw, source) if source.lookup else 0,
     )
+
+
+def _collapsed(repeated: Table, source: Source) -> Table:
+    """Of rows that are equal in every column, the last one."""
+    same = [name for name in source.raw_schema if name != SOURCE_ROW]
+    return repeated.group_by(*same, ROW_HASH).agg(repeated[SOURCE_ROW].max().name(SOURCE_ROW))
+
+
+def _outdone(raw: Table, source: Source) -> int:
+    """How many rows of a lookup share their key with one that wins."""
+    key = raw[source.key]  # null in the row about a forgotten user
+    found = read_one(raw.agg(rows=key.count(), keys=key.nunique()))
+    return int(found["rows"] - found["keys"])
+
+
+def _faults_of(landed: Table, source: Source) -> list[dict[str, Any]]:
+    """What is wrong with the rows of which something is, in the order of the file."""
+    rows = landed.filter(landed[FAULTS] != 0).order_by(SOURCE_ROW).select(SOURCE_ROW, FAULTS)
+    return [
+        {"source_row": row[SOURCE_ROW], "column_name": column, "reason": reason}
+        for row in read(rows).to_pylist()
+        for column, reason in fault_names(source, row[FAULTS])
+    ]
 
 
 def _keep(reader: Backend, name: str, rows: Table) -> Table:

@@ -8,8 +8,9 @@ import ibis
 from ibis.backends.sql import SQLBackend
 
 from flows.errors import InputError
-from flows.warehouse import in_our_words, versions
+from flows.warehouse import versions
 from flows.warehouse.address import WAREHOUSES, is_postgres, shown, spark_places
+from flows.warehouse.faults import told_in_short
 
 
 def open_to_look(url: str) -> SQLBackend:
@@ -58,10 +59,5 @@ def _file(url: str) -> SQLBackend:
         raise InputError(f"the warehouse must be written as {WAREHOUSES}")
     if not Path(path).is_file():
         raise InputError(f"{url}: there is no such file; {WHAT_TO_DO}")
-    try:
+    with told_in_short(path):
         return ibis.duckdb.connect(path, read_only=True)
-    except Exception as error:
-        known = in_our_words(path, error)
-        if known is None:
-            raise
-        raise known from None

@@ -13,12 +13,12 @@ from pandas import DataFrame, Int64Dtype
 
 from flows.errors import SalesFunnelError
 from flows.records.record import newest_published
-from flows.report.folding import folded_by
 from flows.report.rows import SORTED_BY
 from flows.settings import load_settings
 from flows.warehouse.read_only import open_to_look
 from reports.drawing import STYLE, Chart
 from reports.notebooks.picture import Picture
+from transforms.folding import folded_by
 from transforms.funnel import Funnel, load_funnel
 
 

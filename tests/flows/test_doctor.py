@@ -26,6 +26,7 @@ from flows.doctor.finding import Finding
 from flows.doctor.prefect_api import prefect_home
 from flows.warehouse import open_warehouse
 from flows.warehouse.postgres.server import TIMEOUT_SECONDS
+from tests.stored import opened
 from tests.whole_run import KEY, publish_run
 from transforms.funnel import load_funnel
 
@@ -449,7 +450,16 @@ def test_the_key_of_the_warehouse_is_known(looked, published):
 def test_an_incremental_run_into_a_warehouse_that_keeps_no_rows_is_told(looked, published):
     only(looked("warehouse", warehouse=published), "ok")
     found = looked("warehouse", warehouse=published, incremental="true")
-    only(found, "problem", "keeps no rows that an incremental run could join its own to")
+    only(found, "problem", "keeps no rows of earlier exports")
+
+
+def test_tables_of_others_in_the_place_of_ours_are_told(looked, new_warehouse):
+    url = new_warehouse()
+    with opened(url, read_only=False) as ask:
+        ask("CREATE SCHEMA marts")
+        ask("CREATE TABLE marts.obt_deals AS SELECT 42 AS mine")
+    found = looked("warehouse", warehouse=url)
+    assert only(found, "problem", "marts.obt_deals is there, and no run made it").fix
 
 
 def test_another_key_than_that_of_the_warehouse_is_told(looked, published):

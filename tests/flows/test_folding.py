@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from ibis import Table
 
-from flows.report.folding import folded, folded_by, with_owners_folded
+from transforms.folding import folded, folded_by, with_owners_folded
 
 MART = {
     "month": "date",

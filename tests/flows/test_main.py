@@ -215,7 +215,7 @@ def test_a_dry_run_says_what_would_be_read_and_made(sandbox, export):
     assert lines[0] == f"Source: {folder}"
     assert f"raw_stages {folder}/stages.csv; not read: colour" in lines
     assert "raw_deals not in the export" in lines
-    assert "masking.stg_users from raw_users" in lines
+    assert "staging.stg_users from raw_users" in lines
     assert lines[-1] == "Dry run: nothing was written."
 
 

@@ -15,6 +15,7 @@ NOTHING: dict[str, list[str]] = {
     "rep_funnel_dropoff": [
         "funnel_step",
         "kpi_name",
+        "kind",
         "deals_reached",
         "conversion_from_previous_pct",
     ],
@@ -64,10 +65,10 @@ def test_nothing_is_found_in_nothing() -> None:
 
 def test_the_lowest_conversion_is_between_main_steps() -> None:
     dropoff = [
-        ("1", "Lead", 200, None),
-        ("2", "Qualified", 120, 60.0),
-        ("2.1", "Call", 5, 4.2),
-        ("3", "Needs", 60, 50.0),
+        ("1", "Lead", "stage", 200, None),
+        ("2", "Qualified", "stage", 120, 60.0),
+        ("2.1", "Call", "activity", 5, 4.2),
+        ("3", "Needs", "stage", 60, 50.0),
     ]
     stays = [("1", "Lead", 0, None, 9), ("2", "Qualified", 0, None, 8), ("3", "Needs", 0, None, 7)]
     assert sentences(rep_funnel_dropoff=dropoff, rep_stage_dwell=stays) == [
@@ -96,7 +97,7 @@ def test_the_lowest_conversion_is_between_main_steps() -> None:
 )  # fmt: skip
 def test_whether_the_lowest_conversion_rose(reached: tuple[int, int], said: str) -> None:
     """From the first mature month to the last; months of few deals are none."""
-    dropoff = [("1", "Lead", 200, None), ("2", "Qualified", 120, 60.0)]
+    dropoff = [("1", "Lead", "stage", 200, None), ("2", "Qualified", "stage", 120, 60.0)]
     cohorts = [
         (month, step, "Step", 50, count, 0.0, is_mature)
         for month, counts, is_mature in (
@@ -114,7 +115,7 @@ def test_whether_the_lowest_conversion_rose(reached: tuple[int, int], said: str)
 
 
 def test_a_conversion_of_few_deals_is_not_told() -> None:
-    dropoff = [("1", "Lead", 29, None), ("2", "Qualified", 2, 6.9)]
+    dropoff = [("1", "Lead", "stage", 29, None), ("2", "Qualified", "stage", 2, 6.9)]
     assert sentences(rep_funnel_dropoff=dropoff, rep_stage_dwell=stages("1", "2")) == []
 
 
@@ -204,7 +205,7 @@ def test_the_reason_most_often_given() -> None:
 
 
 def test_the_step_and_the_month_of_most_losses() -> None:
-    dropoff = [("1", "Lead", 0, None), ("2", "Qualified", 0, None)]
+    dropoff = [("1", "Lead", "stage", 0, None), ("2", "Qualified", "stage", 0, None)]
     found = sentences(rep_losses_monthly=LOSSES, rep_funnel_dropoff=dropoff)
     assert found[1:] == [
         (

@@ -61,29 +61,7 @@ def rep_funnel_dropoff(
         conversion_from_first_pct: the same share of the deals that reached the first main step
     """
     steps = _with_main_steps(stg_funnel_steps)
-    entries = int_deal_funnel_entries.inner_join(steps, "funnel_step")
-    per_deal = entries.group_by("deal_id").agg(steps_entered=entries.bit.bit_or())
-    # Deals that entered the same steps count alike: a few rows are left.
-    alike = per_deal.group_by("steps_entered").agg(deals=per_deal.count())
-    each = alike.cross_join(steps)
-    has_entered = (each.steps_entered & each.bit) != 0
-    furthest = each.group_by("steps_entered", "deals").agg(
-        furthest=each.step_order.max(where=has_entered & (each.kind == "stage"))
-    )
-    each = furthest.cross_join(steps)
-    has_entered = (each.steps_entered & each.bit) != 0
-    has_reached_previous = each.furthest >= each.previous_main
-    deals_where = {
-        "deals_entered": has_entered,
-        "also_reached_previous": has_entered & has_reached_previous,
-        "also_reached_first": has_entered & each.furthest.notnull(),
-        "reached_this": each.furthest >= each.step_order,
-        "reached_previous": has_reached_previous,
-        "reached_first": each.furthest.notnull(),
-    }
-    counted = each.group_by("funnel_step").agg(
-        **{name: is_so.ifelse(each.deals, 0).sum() for name, is_so in deals_where.items()}
-    )
+    counted = _counted(int_deal_funnel_entries, steps)
     monthly = rep_sales_funnel_monthly
     volume = monthly.group_by("funnel_step").agg(total_volume=monthly.deals_count.sum())
 
@@ -117,6 +95,36 @@ def rep_funnel_dropoff(
             (is_main, percent(joined.reached_this, joined.reached_first)),
             (shares_deals, percent(joined.also_reached_first, joined.reached_first)),
         ),
+    )
+
+
+def _counted(int_deal_funnel_entries: Table, steps: Table) -> Table:
+    """One row per step, where there are entries: of how many deals each of these holds.
+
+    `steps`: as `_with_main_steps` gives them.
+    """
+    entries = int_deal_funnel_entries.inner_join(steps, "funnel_step")
+    per_deal = entries.group_by("deal_id").agg(steps_entered=entries.bit.bit_or())
+    # Deals that entered the same steps count alike: a few rows are left.
+    alike = per_deal.group_by("steps_entered").agg(deals=per_deal.count())
+    each = alike.cross_join(steps)
+    has_entered = (each.steps_entered & each.bit) != 0
+    furthest = each.group_by("steps_entered", "deals").agg(
+        furthest=each.step_order.max(where=has_entered & (each.kind == "stage"))
+    )
+    each = furthest.cross_join(steps)
+    has_entered = (each.steps_entered & each.bit) != 0
+    has_reached_previous = each.furthest >= each.previous_main
+    deals_where = {
+        "deals_entered": has_entered,
+        "also_reached_previous": has_entered & has_reached_previous,
+        "also_reached_first": has_entered & each.furthest.notnull(),
+        "reached_this": each.furthest >= each.step_order,
+        "reached_previous": has_reached_previous,
+        "reached_first": each.furthest.notnull(),
+    }
+    return each.group_by("funnel_step").agg(
+        **{name: is_so.ifelse(each.deals, 0).sum() for name, is_so in deals_where.items()}
     )
 
 

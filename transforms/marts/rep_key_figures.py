@@ -4,8 +4,8 @@ from ibis import Table
 
 from transforms.checks import rule
 from transforms.graph import model
-from transforms.marts.rep_monthly_figures import stalls
 from transforms.rates import percent
+from transforms.timeline import stalls
 
 
 @model(

@@ -7,30 +7,11 @@ from transforms.checks import not_negative, total_agrees
 from transforms.funnel import Funnel
 from transforms.graph import model
 from transforms.lookups import joined_by
-from transforms.marts.rep_sales_rep_performance_monthly import with_call_number
 from transforms.rates import percent
+from transforms.reps import with_call_number
 from transforms.staging.stg_activities import dated_and_done
-from transforms.times import days_after, every_month, month
-
-
-def stalls(obt_deals: Table, int_deal_stage_transitions: Table, rep_stage_dwell: Table) -> Table:
-    """One row per stay that lasts longer than nine in ten in its step: from when, and until when.
-
-    Columns:
-        since: when it became longer than that
-        until: when the deal moved on, or was closed; null if it still stays
-    """
-    usual = rep_stage_dwell.select("funnel_step", "p90_days")
-    stays = int_deal_stage_transitions.inner_join(usual, "funnel_step")
-    stays = stays.filter(stays.days_in_stage > stays.p90_days)
-    # When a deal was closed can be unknown: then it is not known how long it was stalled.
-    deals = obt_deals.filter((obt_deals.status == "open") | obt_deals.closed_at.notnull())
-    stays = stays.inner_join(deals.select("deal_id", "closed_at"), "deal_id")
-    found = stays.select(
-        since=days_after(stays.entered_at, stays.p90_days),
-        until=ibis.least(stays.left_at, stays.closed_at),
-    )
-    return found.filter(found.until.isnull() | (found.until > found.since))
+from transforms.timeline import stalls
+from transforms.times import every_month, month
 
 
 @model(
@@ -82,8 +63,8 @@ def rep_monthly_figures(
         deals_lost: deals that are lost, and were closed in it
         win_rate_pct: won deals in percent of those closed in it; null without any
         median_days_to_close: median days from creation to closing, of the deals closed in it
-        open_deals: deals created by its end, and not closed by then; none of which it is not known
-            when they were closed
+        open_deals: deals created by its end, and not closed by then; those closed at an unknown
+            time are not among them
         stalled_deals: deals that at its end were not closed, and had been in their step for longer
             than its p90_days (rep_stage_dwell)
         activities_completed: done activities that were due in it

@@ -5,12 +5,8 @@ from ibis import Table
 from transforms.checks import not_null, rule, total_agrees, unique
 from transforms.funnel import Funnel
 from transforms.graph import model
-from transforms.marts.rep_sales_rep_performance_monthly import (
-    named,
-    with_call_number,
-    work,
-)
 from transforms.rates import per
+from transforms.reps import named, with_call_number, work
 from transforms.staging.stg_activities import dated_and_done
 
 

@@ -7,6 +7,7 @@ must not be part of an expression (it would be in SQL text).
 from collections.abc import Callable, Collection
 
 import ibis
+from ibis import Table
 from ibis.expr.types import BooleanValue, IntegerValue, StringValue
 
 from transforms.sources import STATUSES, Kind
@@ -105,3 +106,17 @@ def options_without_people(options: StringValue, field_key: StringValue) -> Stri
 def is_forgotten(user_id: IntegerValue, forgotten: Collection[int]) -> BooleanValue:
     """Whether a user is one of whom nothing is kept."""
     return user_id.isin(list(forgotten)).fill_null(False)
+
+
+def without(forgotten: Collection[int], before: Table) -> Table:
+    """Rows of an earlier run without the owners who are forgotten since.
+
+    Args:
+        forgotten: ids of users.
+        before: column `user_id`, which becomes null, and maybe `owner_is_forgotten`.
+    """
+    is_gone = is_forgotten(before.user_id, forgotten)
+    cleared = {"user_id": ibis.ifelse(is_gone, None, before.user_id)}
+    if "owner_is_forgotten" in before.columns:
+        cleared["owner_is_forgotten"] = before.owner_is_forgotten | is_gone
+    return before.mutate(**cleared)

@@ -9,7 +9,7 @@ from ibis import Table
 from transforms.checks import Check, Settings, Tables, accepted_values
 from transforms.graph import model
 from transforms.lookups import first_row, joined_by
-from transforms.people import without
+from transforms.masking.pseudonyms import without
 from transforms.sources import STATUSES
 from transforms.staging.stg_deals import deals_table
 

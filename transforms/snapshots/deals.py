@@ -10,7 +10,7 @@ from ibis.expr.types import IntegerValue, Value
 from transforms.checks import accepted_values, not_null, references, rule
 from transforms.graph import model
 from transforms.lookups import joined_by
-from transforms.people import without
+from transforms.masking.pseudonyms import without
 from transforms.sources import STATUSES
 from transforms.staging.stg_deals import won_stages
 from transforms.timeline import changes_to_ids

@@ -14,7 +14,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import ibis
-import sqlglot
 import sqlglot.expressions as sge
 from ibis import Table
 from ibis.backends.duckdb import Backend as DuckDB
@@ -130,7 +129,7 @@ class PostgresWarehouse:
             return earlier
 
     def end(self, entry: Entry) -> None:
-        """Put this entry in place of the one that begun, unless the run is published."""
+        """Put this entry in place of the one of `begin`, unless the run is published."""
         with told_in_short(self.name):
             change_entry(self._session, entry)
 
@@ -151,10 +150,6 @@ class PostgresWarehouse:
     def progress(self) -> float:
         """How much of the file at hand is read and copied, in percent."""
         return (reader.progress(self._reader) + (100 if self._is_read else 0)) / 2
-
-    def empty(self, source: Source) -> Table:
-        """The raw table of a source that the export does not have."""
-        return self._create(source.raw_name, source.raw_schema)
 
     def table_of(self, rows: Iterable[Mapping[str, object]], columns: Mapping[str, str]) -> Table:
         """A few rows of Python, to be built or appended at once: the next ones take their place."""
@@ -298,10 +293,7 @@ class PostgresWarehouse:
             )
             for column, dtype in rows.schema().items()
         )
-        query = sge.Subquery(
-            this=sqlglot.parse_one(self.backend.compile(rows), dialect=DIALECT),
-            alias=sge.TableAlias(this=sge.to_identifier("made")),
-        )
+        query = self.backend.compiler.to_sqlglot(rows).subquery("made")
         table = sge.Create(
             this=sge.table_(name, db=schema, quoted=True),
             kind="TABLE",

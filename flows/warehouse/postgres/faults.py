@@ -20,7 +20,7 @@ FAILURES = {
     "23503": "a foreign key of yours refers to rows that go; drop it, run again, and add it again",
     "2BP01": "a view of yours uses a column that is gone; drop it, run again, make it anew",
     "42809": "a view of yours has the name of a table of ours; drop or rename it, and run again",
-    "55000": "a publication of yours wants keys of all tables (FOR ALL TABLES); name its tables",
+    "55000": "a publication FOR ALL TABLES covers ours, which have no primary key; name its tables",
     "57P": "the connection to the server was lost; run again",
     "57014": "the server cancelled a statement (statement_timeout?)",
     "08": "the connection to the server was lost; run again",

@@ -23,7 +23,7 @@ from ibis.backends.duckdb import Backend as DuckDB
 from ibis.backends.pyspark import Backend as Spark
 from ibis.backends.pyspark.datatypes import PySparkType
 
-from flows.warehouse import QUALITY, SNAPSHOTS, Entry, reader, versions
+from flows.warehouse import QUALITY, Entry, reader, versions
 from flows.warehouse.file import Lock, check_free, held
 from flows.warehouse.folder import ExportFile
 from flows.warehouse.landing import Landed
@@ -56,7 +56,6 @@ class SparkWarehouse:
         self.master, self.folder = master, folder.resolve()
         self._limits = limits
         self._places = 0  # that were given out
-        self._is_anew = False
         self._given_up: set[tuple[str, str]] = set()
 
     @contextmanager
@@ -118,7 +117,7 @@ class SparkWarehouse:
         return self._lock.begin(entry, recorded_run_ids(self.kept("runs")))
 
     def end(self, entry: Entry) -> None:
-        """Put this entry in place of the one that begun, unless the run is published."""
+        """Put this entry in place of the one of `begin`, unless the run is published."""
         self._lock.end(entry)
 
     def masking(self, key: bytes) -> AbstractContextManager[None]:
@@ -138,11 +137,6 @@ class SparkWarehouse:
         """How much of the file at hand is read and handed over, in percent."""
         return (reader.progress(self._reader) + (100 if self._is_read else 0)) / 2
 
-    def empty(self, source: Source) -> Table:
-        """The raw table of a source that the export does not have."""
-        none = self._reader.create_table(source.raw_name, schema=source.raw_schema, overwrite=True)
-        return self._hand_over(source.raw_name, none)
-
     def table_of(self, rows: Iterable[Mapping[str, object]], columns: Mapping[str, str]) -> Table:
         """A few rows of Python, to be built or appended at once."""
         with TemporaryDirectory() as folder:
@@ -151,8 +145,7 @@ class SparkWarehouse:
             )
 
     def start_anew(self, made_before: Collection[tuple[str, str]] = ()) -> None:
-        """The next version has nothing of this one but what is kept from run to run."""
-        self._is_anew = True
+        """The run makes tables in a place of their own, and gives up what it does not make."""
 
     def build(
         self,
@@ -242,13 +235,9 @@ class SparkWarehouse:
 
         `afresh`: the version before is deleted at once.
         """
-
-        def stays(schema: str, name: str) -> bool:
-            if (schema, name) in self._given_up:
-                return False
-            return not self._is_anew or schema in (QUALITY, SNAPSHOTS)
-
-        self._publish(self._building / "tables", stays, afresh=afresh)
+        self._publish(
+            self._building / "tables", lambda *table: table not in self._given_up, afresh=afresh
+        )
 
     def publish_quality(self) -> None:
         """Show only what the run recorded in `quality`; the run is over."""

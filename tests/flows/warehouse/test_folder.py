@@ -318,12 +318,12 @@ def test_an_endless_header(export):
 
 def test_the_same_content_has_the_same_fingerprint(export):
     one, other = export(folder="one"), export(folder="other")
-    assert fingerprint(find_export(one)) == fingerprint(find_export(other))
+    assert fingerprint(find_export(one).values()) == fingerprint(find_export(other).values())
 
 
 def test_other_content_has_another_fingerprint(export):
     one, other = export(folder="one"), export(stages=STAGES, folder="other")
-    assert fingerprint(find_export(one)) != fingerprint(find_export(other))
+    assert fingerprint(find_export(one).values()) != fingerprint(find_export(other).values())
 
 
 def test_the_contents_of_two_tables_swapped_have_another_fingerprint(export):
@@ -331,14 +331,14 @@ def test_the_contents_of_two_tables_swapped_have_another_fingerprint(export):
     same, swapped = header + "1,a,b,2024-01-01,,,k,\n", header + "2,a,b,2024-01-01,,,k,\n"
     one = export(users=same, fields=swapped, folder="one")
     other = export(users=swapped, fields=same, folder="other")
-    assert fingerprint(find_export(one)) != fingerprint(find_export(other))
+    assert fingerprint(find_export(one).values()) != fingerprint(find_export(other).values())
 
 
 def test_a_table_more_has_another_fingerprint(export):
     one, other = export(folder="one"), export(deals="deal_id,status\n", folder="other")
-    assert fingerprint(find_export(one)) != fingerprint(find_export(other))
+    assert fingerprint(find_export(one).values()) != fingerprint(find_export(other).values())
 
 
 def test_a_file_that_is_not_read_does_not_change_the_fingerprint(export):
     one, other = export(folder="one"), export({"notes.txt": "x"}, folder="other")
-    assert fingerprint(find_export(one)) == fingerprint(find_export(other))
+    assert fingerprint(find_export(one).values()) == fingerprint(find_export(other).values())

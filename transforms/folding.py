@@ -4,10 +4,7 @@ import ibis
 from ibis import Table
 from ibis.expr.types import BooleanColumn, NumericColumn, NumericScalar, Value
 
-from transforms.marts.rep_sales_rep_performance_monthly import (
-    UNASSIGNED,
-    UNKNOWN_USER,
-)
+from transforms.reps import UNASSIGNED, UNKNOWN_USER
 from transforms.staging.stg_activities import dated_and_done
 
 

@@ -1,0 +1,47 @@
+"""What is said of how long deals take."""
+
+from pandas import DataFrame
+
+from reports.findings.finding import Finding, Findings, not_ended
+from reports.latest import FEWEST
+from reports.text import decimal, short, steps, whole
+
+ALIKE = 0.9  # of the longest: stays as long as that are told apart by nobody
+
+
+def longest_stay(rep_stage_dwell: DataFrame) -> Findings:
+    """The stage in which half of the deals stay longest."""
+    dwell = rep_stage_dwell
+    median = dwell["median_days"].astype(float).where(dwell["completed_stays"] >= FEWEST)
+    if median.isna().all():
+        return
+    if median.count() > 1 and median.min() >= ALIKE * median.max():
+        yield Finding(
+            f"Deals stay about equally long in each of {whole(median.count())} stages: half of the"
+            f" stays that ended took {decimal(median.min())} to {decimal(median.max())} days or"
+            " more.",
+            "chart-days_in_stage",
+        )
+        return
+    place = int(median.idxmax())
+    yield Finding(
+        f"Deals stay longest in {short(steps(dwell)[place])}: half of the"
+        f" {whole(dwell['completed_stays'][place])} stays that ended took"
+        f" {decimal(median[place])} days or more{not_ended(dwell['open_stays'][place])}.",
+        "chart-days_in_stage",
+    )
+
+
+def days_to_close(rep_days_to_close: DataFrame) -> Findings:
+    """How long most of the closed deals took."""
+    statuses = rep_days_to_close
+    enough = (statuses["deals"] >= FEWEST) & (statuses["median_days"] >= 0)
+    closed = statuses[statuses["status"].isin(["won", "lost"]) & enough]
+    if not closed.empty:
+        most = closed.sort_values("deals", kind="stable").iloc[-1]
+        yield Finding(
+            f"Half of the {whole(most['deals'])} {most['status']} deals took"
+            f" {decimal(most['median_days'])} days or more, one in ten more than"
+            f" {decimal(most['p90_days'])}.",
+            "chart-days_to_close",
+        )
