@@ -6,27 +6,22 @@ whole new one, whenever the run is killed. Files are read, typed and masked by a
 and copied over: no unmasked value gets to the server.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import ibis
 import sqlglot.expressions as sge
-from ibis import Table
-from ibis.backends.duckdb import Backend as DuckDB
+from ibis import Schema, Table
 from ibis.backends.postgres import Backend
 from ibis.backends.sql.datatypes import PostgresType
 from psycopg2.extensions import connection as Session
 
 from flows.warehouse import LANDED, QUALITY, SCHEMAS, Entry, reader
 from flows.warehouse.address import shown
-from flows.warehouse.folder import ExportFile
-from flows.warehouse.landing import Landed
+from flows.warehouse.elsewhere import Elsewhere
 from flows.warehouse.limits import USUAL, Limits
-from flows.warehouse.masking import masking_with
 from flows.warehouse.postgres.candidate import ASIDE, BUILDING, Candidate
 from flows.warehouse.postgres.copying import copied, copy_over
 from flows.warehouse.postgres.entries import change_entry, keep_entry, unpublished
@@ -35,15 +30,14 @@ from flows.warehouse.postgres.privileges import check_can_work
 from flows.warehouse.postgres.publishing import make_schemas, publish, sweep
 from flows.warehouse.postgres.questions import Ask, answering
 from flows.warehouse.postgres.server import connect, connect_ibis, held
-from flows.warehouse.rows import read_scalar, table_of
-from flows.warehouse.writing import write_files, write_months
+from flows.warehouse.rows import read_scalar
 from transforms.graph import load_models
 from transforms.sources import Source
 
 DIALECT = "postgres"
 
 
-class PostgresWarehouse:
+class PostgresWarehouse(Elsewhere):
     """One run on a database: `with warehouse.held(), warehouse.run(): …; warehouse.publish()`.
 
     `backend` is the Ibis connection of the run, for one thread. What copies, publishes and holds
@@ -54,9 +48,7 @@ class PostgresWarehouse:
     backend: Backend
     rows_at_once = None  # what does not fit into memory goes to disk
     _session: Session
-    _reader: DuckDB
     _ask: Ask
-    _is_read: bool
 
     def __init__(self, url: str, limits: Limits = USUAL) -> None:
         self.url = url
@@ -133,30 +125,6 @@ class PostgresWarehouse:
         with told_in_short(self.name):
             change_entry(self._session, entry)
 
-    def masking(self, key: bytes) -> AbstractContextManager[None]:
-        """Make pseudonyms with the key; it is in the memory of this process only."""
-        return masking_with(key, self._reader)
-
-    def land(self, file: ExportFile, zone: str, forgotten: Collection[int] = ()) -> Landed:
-        """Read a file of the export and copy its raw table over, within `masking`."""
-        self._is_read = False
-        landed = reader.land(self._reader, file, zone, forgotten)
-        self._is_read = True
-        source = file.source
-        raw = self._copy(source.raw_name, landed.raw, source.raw_schema)
-        reader.forget(self._reader, source)
-        return replace(landed, raw=raw)
-
-    def progress(self) -> float:
-        """How much of the file at hand is read and copied, in percent."""
-        return (reader.progress(self._reader) + (100 if self._is_read else 0)) / 2
-
-    def table_of(self, rows: Iterable[Mapping[str, object]], columns: Mapping[str, str]) -> Table:
-        """A few rows of Python, to be built or appended at once: the next ones take their place."""
-        with TemporaryDirectory() as folder:
-            made = table_of(self._reader, rows, columns, Path(folder) / "rows")
-            return self._copy("rows", made, columns)
-
     def start_anew(self, made_before: Collection[tuple[str, str]] = ()) -> None:
         """Tables that are made take the place of those of the run before."""
 
@@ -220,21 +188,6 @@ class PostgresWarehouse:
         """Give back the room of a raw table."""
         self.backend.drop_table(f"{BUILDING}{source.raw_name}", database=ASIDE, force=True)
 
-    def write_files(
-        self, rows: Table, columns: Sequence[str], order: Sequence[str], file: Path
-    ) -> None:
-        """Write columns of a table to FILE.csv and FILE.parquet, sorted."""
-        chosen = rows.select([*dict.fromkeys([*order, *columns])])
-        query = self.backend.compile(chosen)
-        with copied(self._session, query, self._reader, chosen.schema(), file) as read:
-            write_files(self._reader, read, columns, order, file)
-
-    def write_months(self, rows: Table, order: Sequence[str], folder: Path) -> None:
-        """Write a table to FOLDER/month=YYYY-MM-01/rows.parquet."""
-        query = self.backend.compile(rows)
-        with copied(self._session, query, self._reader, rows.schema(), folder) as read:
-            write_months(self._reader, read, order, folder)
-
     def comment(self, schema: str, name: str, text: str, columns: Mapping[str, str]) -> None:
         """Say in the warehouse what a table and its columns are, once it is published."""
         self._candidates[name].said, self._candidates[name].said_of = text, columns
@@ -260,19 +213,24 @@ class PostgresWarehouse:
         table = self.backend.table(name, database=schema)
         return table.cast({column: table[column].type()(nullable=True) for column in table.columns})
 
-    def _copy(self, name: str, rows: Table, schema: Mapping[str, str]) -> Table:
+    def _hand_over(self, name: str, rows: Table) -> Table:
         """Rows of the reader in a table of the server."""
         building = f"{BUILDING}{name}"
         with told_in_short(f"{self.name}: {name}"):
-            self._create(name, schema)
+            self._create(name, rows.schema())
             copy_over(self._reader, rows, self._session, ASIDE, building)
             self._analyze(ASIDE, building)
         return self.backend.table(building, database=ASIDE)
 
-    def _create(self, name: str, schema: Mapping[str, str]) -> Table:
+    def _taken_back(self, rows: Table, file: Path) -> AbstractContextManager[Table]:
+        """Rows of the server as a table of the reader, of a copy beside the file."""
+        query = self.backend.compile(rows)
+        return copied(self._session, query, self._reader, rows.schema(), file)
+
+    def _create(self, name: str, schema: Schema) -> Table:
         name = f"{BUILDING}{name}"
         self.backend.drop_table(name, database=ASIDE, force=True)
-        made = self.backend.create_table(name, schema=ibis.schema(schema), database=ASIDE)
+        made = self.backend.create_table(name, schema=schema, database=ASIDE)
         # Nobody needs it after a crash.
         self.backend.raw_sql(f'ALTER TABLE "{ASIDE}"."{name}" SET UNLOGGED')
         return made

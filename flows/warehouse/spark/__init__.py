@@ -6,13 +6,11 @@ typed and masked by a DuckDB in memory and handed over as Parquet: no unmasked v
 cluster.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
+from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import ibis
@@ -24,21 +22,19 @@ from ibis.backends.pyspark import Backend as Spark
 from ibis.backends.pyspark.datatypes import PySparkType
 
 from flows.warehouse import QUALITY, Entry, reader, versions
+from flows.warehouse.elsewhere import Elsewhere
 from flows.warehouse.file import Lock, check_free, held
-from flows.warehouse.folder import ExportFile
-from flows.warehouse.landing import Landed
 from flows.warehouse.limits import USUAL, Limits
-from flows.warehouse.masking import masking_with
-from flows.warehouse.rows import recorded_run_ids, table_of, with_columns
+from flows.warehouse.rows import recorded_run_ids, with_columns
 from flows.warehouse.spark.faults import told_in_short
 from flows.warehouse.spark.session import check_reachable, connected
-from flows.warehouse.writing import copy_to, write_files, write_months
+from flows.warehouse.writing import copy_to
 from transforms.sources import Source
 
 TIME, MICROSECONDS = dt.Timestamp(), dt.Timestamp(scale=6)
 
 
-class SparkWarehouse:
+class SparkWarehouse(Elsewhere):
     """One run on a folder: `with warehouse.held(), warehouse.run(): …; warehouse.publish()`.
 
     `backend` is the Ibis connection of the run.
@@ -46,11 +42,9 @@ class SparkWarehouse:
 
     backend: DuckDB | Spark
     rows_at_once = None  # what does not fit into memory goes to disk
-    _reader: DuckDB
     _lock: Lock
     _asking: Executor
     _building: Path
-    _is_read: bool
 
     def __init__(self, master: str, folder: Path, limits: Limits = USUAL) -> None:
         self.master, self.folder = master, folder.resolve()
@@ -119,30 +113,6 @@ class SparkWarehouse:
     def end(self, entry: Entry) -> None:
         """Put this entry in place of the one of `begin`, unless the run is published."""
         self._lock.end(entry)
-
-    def masking(self, key: bytes) -> AbstractContextManager[None]:
-        """Make pseudonyms with the key; it is in the memory of this process only."""
-        return masking_with(key, self._reader)
-
-    def land(self, file: ExportFile, zone: str, forgotten: Collection[int] = ()) -> Landed:
-        """Read a file of the export and hand its raw table over, within `masking`."""
-        self._is_read = False
-        landed = reader.land(self._reader, file, zone, forgotten)
-        self._is_read = True
-        raw = self._hand_over(file.source.raw_name, landed.raw)
-        reader.forget(self._reader, file.source)
-        return replace(landed, raw=raw)
-
-    def progress(self) -> float:
-        """How much of the file at hand is read and handed over, in percent."""
-        return (reader.progress(self._reader) + (100 if self._is_read else 0)) / 2
-
-    def table_of(self, rows: Iterable[Mapping[str, object]], columns: Mapping[str, str]) -> Table:
-        """A few rows of Python, to be built or appended at once."""
-        with TemporaryDirectory() as folder:
-            return self._hand_over(
-                "rows", table_of(self._reader, rows, columns, Path(folder) / "rows")
-            )
 
     def start_anew(self, made_before: Collection[tuple[str, str]] = ()) -> None:
         """The run makes tables in a place of their own, and gives up what it does not make."""
@@ -216,17 +186,6 @@ class SparkWarehouse:
     def forget_raw(self, source: Source) -> None:
         """Raw tables go with the place that the run builds in."""
 
-    def write_files(
-        self, rows: Table, columns: Sequence[str], order: Sequence[str], file: Path
-    ) -> None:
-        """Write columns of a table to FILE.csv and FILE.parquet, sorted."""
-        chosen = rows.select([*dict.fromkeys([*order, *columns])])
-        write_files(self._reader, self._take_back(chosen), columns, order, file)
-
-    def write_months(self, rows: Table, order: Sequence[str], folder: Path) -> None:
-        """Write a table to FOLDER/month=YYYY-MM-01/rows.parquet."""
-        write_months(self._reader, self._take_back(rows), order, folder)
-
     def comment(self, schema: str, name: str, text: str, columns: Mapping[str, str]) -> None:
         """Parquet files have no comments; what they mean is in `quality.data_dictionary`."""
 
@@ -264,12 +223,13 @@ class SparkWarehouse:
         copy_to(self._reader, rows, place / "rows.parquet")
         return self._read(place, place.name).cast(rows.schema())
 
-    def _take_back(self, rows: Table) -> Table:
+    @contextmanager
+    def _taken_back(self, rows: Table, file: Path) -> Iterator[Table]:
         """Rows of Spark as a table of the reader."""
         place = self._place("taken_back")
         self._make(place, rows)
         files = f"{escape(str(place))}/{versions.FILES}"
-        return self._reader.read_parquet(files, table_name="_taken_back").cast(rows.schema())
+        yield self._reader.read_parquet(files, table_name="_taken_back").cast(rows.schema())
 
     def _make(self, place: Path, rows: Table) -> Table:
         """A table of the rows; Spark has another type for some of them than Ibis says."""
