@@ -3,7 +3,7 @@
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -50,11 +50,11 @@ _REFUSALS = (
 # Of a session that reads millions of rows: large sorts, and plans that use more than one process.
 # An export is nearly in the order of its deals: to sort it is quicker than to hash it.
 _SETTINGS = {
-    "work_mem": "'256MB'",
+    "work_mem": "256MB",
     "enable_hashagg": "off",
     "parallel_setup_cost": "10",
     "parallel_tuple_cost": "0.001",
-    "min_parallel_table_scan_size": "'1MB'",
+    "min_parallel_table_scan_size": "1MB",
     "jit": "off",
     "synchronous_commit": "off",
     "client_min_messages": "warning",
@@ -73,8 +73,7 @@ def connect(url: str, settings: Mapping[str, str] | None = None) -> Session:
     Raises:
         InputError: the server cannot be reached, is too old, or the database is not Unicode.
     """
-    options = [f"-c {name}={value}" for name, value in {**_AS_WRITTEN, **(settings or {})}.items()]
-    session = _opened(psycopg2.connect, url, options)
+    session = _opened(psycopg2.connect, url, {**_AS_WRITTEN, **(settings or {})})
     session.autocommit = True
     try:
         with told_in_short(shown(url)):
@@ -104,11 +103,9 @@ def _check_fitness(session: Session, name: str) -> None:
 @contextmanager
 def connect_ibis(url: str) -> Iterator[Backend]:
     """A session for the models."""
-    with _opened(psycopg.connect, url, [], autocommit=True) as session:
+    with _opened(psycopg.connect, url, _SETTINGS | _AS_WRITTEN, autocommit=True) as session:
         with told_in_short(shown(url)):
             backend = ibis.postgres.from_connection(session)
-            for name, value in (_SETTINGS | _AS_WRITTEN).items():
-                backend.raw_sql(f"SET {name} = {value}")
         yield backend
 
 
@@ -117,13 +114,13 @@ def connect_to_read(url: str) -> Backend:
 
     What is read in a transaction is read as it was when that began.
     """
-    options = [
-        "-c default_transaction_read_only=on",
-        r"-c default_transaction_isolation=repeatable\ read",
-        "-c jit=off",
-        "-c standard_conforming_strings=on",
-    ]
-    return ibis.postgres.from_connection(_opened(psycopg.connect, url, options, autocommit=True))
+    settings = {
+        **_AS_WRITTEN,
+        "default_transaction_read_only": "on",
+        "default_transaction_isolation": "repeatable read",
+        "jit": "off",
+    }
+    return ibis.postgres.from_connection(_opened(psycopg.connect, url, settings, autocommit=True))
 
 
 @contextmanager
@@ -171,10 +168,11 @@ def _holder(session: Session) -> str | None:
 
 
 def _opened(
-    open_session: Callable[..., Opened], url: str, options: Sequence[str], **given: object
+    open_session: Callable[..., Opened], url: str, settings: Mapping[str, str], **given: object
 ) -> Opened:
     """Open a session; where a second attempt may help, there are up to four."""
     asked = dict(parse_qsl(urlsplit(url).query))  # what we give would replace it
+    ours = [f"-c {name}=" + value.replace(" ", r"\ ") for name, value in settings.items()]
     since = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
     for pause in (*PAUSES_SECONDS, None):
         try:
@@ -183,7 +181,7 @@ def _opened(
                 connect_timeout=asked.get("connect_timeout", TIMEOUT_SECONDS),
                 client_encoding="utf8",
                 application_name=f"sales-funnel process {os.getpid()}, since {since}",
-                options=" ".join([asked.get("options", ""), *options]),
+                options=" ".join([asked.get("options", ""), *ours]),
                 **given,
             )
         except (psycopg.OperationalError, psycopg2.OperationalError) as error:
