@@ -3,9 +3,15 @@
 from ibis import Table
 
 from transforms import text
-from transforms.checks import unique
+from transforms.checks import Check, Settings, unique
 from transforms.graph import model
 from transforms.lookups import latest_row
+
+
+def _outside_the_funnel(types: Table, _: object, settings: Settings) -> Table:
+    """The types that no step of funnel.toml matches: what is done of them enters no step."""
+    matched = [*settings["funnel"].step_by_code("activity")]
+    return types.filter(~types.activity_type.isin(matched).fill_null(False))
 
 
 @model(
@@ -16,7 +22,10 @@ from transforms.lookups import latest_row
         "activity_type_name": "string",
         "is_active": "boolean",
     },
-    checks=[unique("activity_type", severity="warn")],
+    checks=[
+        unique("activity_type", severity="warn"),
+        Check("types_have_a_step", "warn", _outside_the_funnel),
+    ],
 )
 def stg_activity_types(raw_activity_types: Table) -> Table:
     """One row per activity type.

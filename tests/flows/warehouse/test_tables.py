@@ -219,7 +219,7 @@ def test_a_text_is_read_and_has_a_fingerprint_whatever_is_in_it(place, land, tmp
     place.run(f"INSERT INTO raw.stages VALUES ('1', '{text}')")
     assert land("stages") == [{"stage_id": 1, "stage_name": text, "source_row": 1}]
     with opened_export(source_of(place), KEY) as export:
-        assert fingerprint({"stages": export["stages"].on_disk(tmp_path)})
+        assert fingerprint([export["stages"].on_disk(tmp_path)])
 
 
 def test_equal_rows_are_collapsed(place, land):

@@ -1,5 +1,8 @@
 """Activity types, normalised."""
 
+from transforms.funnel import Funnel, Step
+from transforms.graph import load_models
+
 
 def test_the_type_is_a_code_and_the_name_keeps_its_case(run):
     assert run(
@@ -47,3 +50,21 @@ def test_two_ids_can_have_the_same_type(run):
             2  | sc_2
         """,
     ) == [(1, "sc_2"), (2, "sc_2")]
+
+
+def test_types_that_enter_no_step_are_counted(engine, draw):
+    """A check finds them, also where the funnel has no step of activities at all."""
+    [check] = (
+        check
+        for check in load_models()["stg_activity_types"].checks
+        if check.name == "types_have_a_step"
+    )
+    types = draw("activity_type\nmeeting\nfollow_up\n-", activity_type="string")
+    calls = (Step("1", "Lead", "stage", ("Lead",)), Step("1.1", "Call", "activity", ("Meeting",)))
+
+    def outside(steps):
+        found = check.failing(types, {}, {"funnel": Funnel(steps)}).activity_type
+        return sorted(map(str, engine.to_pyarrow(found).to_pylist()))
+
+    assert outside(calls) == ["None", "follow_up"]
+    assert outside(calls[:1]) == ["None", "follow_up", "meeting"]
