@@ -80,7 +80,7 @@ def _changes(source: Source, kept: Table, raw: Table) -> Table:
 
 
 def _told_apart(source: Source, rows: Table) -> Table:
-    """Each row once, with how often it is there: rows that named different forgotten users are alike.
+    """Each row once, with how often it is there: rows that named other forgotten users are alike.
 
     Of a lookup, with its place among the rows of its subject, in place of its number in the file.
     """
