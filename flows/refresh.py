@@ -20,7 +20,7 @@ from flows.version import code_version
 from flows.warehouse import LANDED, QUALITY, Warehouse
 from flows.warehouse.address import shown
 from transforms.graph import Model
-from transforms.sources import RAW_TABLES
+from transforms.sources import RAW_TABLES, READING_RULES
 
 
 @dataclass
@@ -140,9 +140,12 @@ def how_to_refresh(
             f"{name}: its rows were read with FUNNEL_SOURCE_TIMEZONE={before['source_timezone']};"
             f" set it again, or {ANEW}"
         )
-    for raw, table in kept.items():
-        if table is None or table.schema() != ibis.schema(RAW_TABLES[raw].raw_schema):
-            raise InputError(f"{name}: its rows were kept by another version of this; {ANEW}")
+    is_read_alike = before["reading_rules"] == READING_RULES and all(
+        table is not None and table.schema() == ibis.schema(RAW_TABLES[raw].raw_schema)
+        for raw, table in kept.items()
+    )
+    if not is_read_alike:
+        raise InputError(f"{name}: its rows were kept by another version of this; {ANEW}")
     is_same = before["code_version"] == code_version()
     why_whole = None if is_same else "the code or the funnel changed"
     return Refresh(adds=True, keeps_rows=True, why_whole=why_whole, as_of_before=before["as_of"])

@@ -14,6 +14,7 @@ from flows.warehouse import Warehouse
 from flows.warehouse.address import shown
 from flows.warehouse.landing import COUNTS
 from flows.warehouse.rows import read
+from transforms.sources import READING_RULES
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,10 @@ RECORDS = {
                 "whole: the export was all there is; incremental: its rows joined earlier ones",
             ),
             "source_timezone": (_TEXT, "time zone of timestamps in the export without an offset"),
+            "reading_rules": (
+                _COUNT,
+                "number of the rules by which exports were read; rows kept by others are refused",
+            ),
             "as_of": (_TIME, "the moment up to which open stays are measured, UTC"),
             "users_forgotten": (_COUNT, "users of whom nothing is kept"),
             "people_fingerprint": (
@@ -154,6 +159,7 @@ def record(run: Run, status: str, fingerprint: str) -> dict[str, pa.Table]:
                 "code_version": code_version(),
                 "refresh": run.refresh.name,
                 "source_timezone": run.settings.source_timezone,
+                "reading_rules": READING_RULES,
                 "as_of": run.given["as_of"],
                 "users_forgotten": len(run.given["forgotten"]),
                 "people_fingerprint": run.people_fingerprint,

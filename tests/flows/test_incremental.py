@@ -227,6 +227,20 @@ def test_another_version_of_the_code_makes_every_model_anew(
     assert tables(url, "second") == whole_tables([FIRST, batch])
 
 
+def test_rows_that_another_version_read_otherwise_are_refused(
+    new_warehouse, tell, whole_tables, monkeypatch
+):
+    url = new_warehouse()
+    with monkeypatch.context() as patched:
+        patched.setattr("flows.records.record.READING_RULES", 1)
+        tell(url, FIRST, "first", incremental=True)
+    with pytest.raises(InputError, match="its rows were kept by another version of this; run once"):
+        tell(url, FIRST, "second", incremental=True)
+    tell(url, FIRST, "third", incremental=True, full_refresh=True)
+    tell(url, FIRST, "fourth", incremental=True)
+    assert tables(url, "fourth") == whole_tables([FIRST])
+
+
 def rep_gone(stg_stages: Table) -> Table:
     """One row per stage."""
     return stg_stages.select("stage_id")

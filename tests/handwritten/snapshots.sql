@@ -5,7 +5,7 @@ CREATE SCHEMA snapshots;
 
 CREATE TABLE snapshots.deal_observations AS
 SELECT deal_id, greatest(getvariable('as_of')::TIMESTAMP, last_changed_at) AS observed_at, status, user_id, false AS owner_is_forgotten,
-       stage_id, value, currency
+       stage_id, value, CASE WHEN regexp_matches(currency, '^[A-Z]{3}$') THEN currency END AS currency
 FROM deals
 LEFT JOIN (SELECT deal_id, max(changed_at) AS last_changed_at FROM staging.stg_deal_changes GROUP BY deal_id) USING (deal_id);
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 
 import ibis
 from ibis import Table
-from ibis.expr.types import BooleanValue, IntegerValue, StringValue
+from ibis.expr.types import BooleanValue, IntegerValue, StringValue, Value
 
 from transforms.sources import STATUSES, Kind
 from transforms.text import WHITE_SPACE, code, folded, integer
@@ -51,7 +51,7 @@ def masked_columns(
         case "status":
             return {"": plain_or_masked(text, code(text).isin(STATUSES), pseudonym)}
         case "currency":
-            return {"": plain_or_masked(text, text.re_search("^[A-Za-z]{3}$"), pseudonym)}
+            return {"": plain_or_masked(text, is_currency(text), pseudonym)}
         case _:
             assert field_key is not None
             return {"": masked_log_value(value, field_key, pseudonym, forgotten)}
@@ -108,15 +108,25 @@ def is_forgotten(user_id: IntegerValue, forgotten: Collection[int]) -> BooleanVa
     return user_id.isin(list(forgotten)).fill_null(False)
 
 
+def is_currency(text: StringValue) -> BooleanValue:
+    """Whether a text is a currency, as far as one sees: it has three letters."""
+    return text.re_search("^[A-Za-z]{3}$")
+
+
 def without(forgotten: Collection[int], before: Table) -> Table:
-    """Rows of an earlier run without the owners who are forgotten since.
+    """Rows of an earlier run without what is personal by now.
 
     Args:
         forgotten: ids of users.
-        before: column `user_id`, which becomes null, and maybe `owner_is_forgotten`.
+        before: column `user_id`, which becomes null if it is one of these, and maybe
+            `owner_is_forgotten`; column `currency`, null if it is none: earlier versions did not
+            mask that, and the key of its pseudonym can be another one now.
     """
     is_gone = is_forgotten(before.user_id, forgotten)
-    cleared = {"user_id": ibis.ifelse(is_gone, None, before.user_id)}
+    cleared: dict[str, Value] = {
+        "user_id": ibis.ifelse(is_gone, None, before.user_id),
+        "currency": ibis.ifelse(is_currency(before.currency), before.currency, None),
+    }
     if "owner_is_forgotten" in before.columns:
         cleared["owner_is_forgotten"] = before.owner_is_forgotten | is_gone
     return before.mutate(**cleared)

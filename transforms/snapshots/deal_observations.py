@@ -9,7 +9,7 @@ from ibis import Table
 from transforms.checks import Check, Settings, Tables, accepted_values
 from transforms.graph import model
 from transforms.lookups import first_row, joined_by
-from transforms.masking.pseudonyms import without
+from transforms.masking.pseudonyms import is_currency, without
 from transforms.sources import STATUSES
 from transforms.staging.stg_deals import deals_table
 
@@ -66,7 +66,7 @@ def deal_observations(
         owner_is_forgotten: the owner is somebody of whom nothing is kept
         stage_id: stage; null where the table said none
         value: amount in `currency`
-        currency: ISO code
+        currency: ISO code; null where the table said something else
     """
     # A single date in the future must not outdate what is observed until then.
     at, start = (ibis.literal(time, "timestamp(6)") for time in (min(as_of, now), now))
@@ -81,6 +81,7 @@ def deal_observations(
     said = given.mutate(
         observed_at=at,
         owner_is_forgotten=given.user_id_is_forgotten.fill_null(False),
+        currency=ibis.ifelse(is_currency(given.currency), given.currency, None),
     ).select(before.columns)
     both = joined_by("deal_id", said.left_join(last, "deal_id", rname="last_{name}"), logged)
     is_new = both.last_observed_at.isnull() | (both.last_logged_at > both.last_observed_at)

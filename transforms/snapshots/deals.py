@@ -85,7 +85,7 @@ def deals(
         user_id: owner; null for nobody, or one who is forgotten
         stage_id: stage; null before the first
         value: amount in `currency`; null before the deals table said one
-        currency: ISO code
+        currency: ISO code; null where the deals table said something else
         row_hash: MD5 of the five columns before, as text: equal if they are
     """
     log = stg_deal_changes.group_by("deal_id").agg(

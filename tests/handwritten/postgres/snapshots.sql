@@ -4,7 +4,7 @@ CREATE SCHEMA snapshots;
 
 CREATE TABLE snapshots.deal_observations AS
 SELECT deal_id, greatest(current_setting('handwritten.as_of')::timestamp, last_changed_at) AS observed_at, status, user_id,
-       false AS owner_is_forgotten, stage_id, value, currency
+       false AS owner_is_forgotten, stage_id, value, CASE WHEN currency ~ '^[A-Z]{3}$' THEN currency END AS currency
 FROM staging.deals
 LEFT JOIN (SELECT deal_id, max(changed_at) AS last_changed_at FROM staging.stg_deal_changes GROUP BY deal_id) changes USING (deal_id);
 

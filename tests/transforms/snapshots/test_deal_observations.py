@@ -102,3 +102,9 @@ def test_an_owner_who_is_forgotten_since_is_known_to_be_one(run):
     forgotten = SAME.replace("7       | false", "-       | true ")
     columns = "observed_at, user_id, owner_is_forgotten"
     assert observed(run, forgotten, columns, before=BEFORE, forgotten=[7]) == [(JUNE, None, True)]
+
+
+def test_what_is_no_currency_is_not_kept(run):
+    """The key of its pseudonym can be another one now; earlier versions did not mask it."""
+    masked, named = SAME.replace("EUR", "~7f"), BEFORE.replace("EUR", "Ann Doe")
+    assert observed(run, masked, "observed_at, currency", before=named) == [(JUNE, None)]

@@ -263,6 +263,15 @@ def test_a_log_that_begins_late_leaves_what_was_seen_before_it(run):
     ) == [(day(1, 1), day(2, 1), "open", 7, 1), (day(2, 1), None, "open", 7, 2)]
 
 
+def test_what_is_no_currency_does_not_stay(run):
+    before = """
+        deal_id | valid_from       | valid_to | is_current | status | value | currency
+        1       | 2024-01-01 00:00 | -        | true       | open   | 5     | ~0f
+        2       | 2024-01-01 00:00 | -        | true       | open   | 5     | EUR
+    """
+    assert run("deals", "deal_id, currency", before=before) == [(1, None), (2, "EUR")]
+
+
 def test_what_was_won_before_the_log_begins_stays_won(run):
     log = """
         deal_id | changed_at       | changed_field_key | new_value
