@@ -3,7 +3,6 @@
 from datetime import date, datetime
 from typing import Any
 
-import duckdb
 import ibis
 import pyarrow as pa
 import pytest
@@ -183,27 +182,3 @@ def test_owners_who_worked_on_few_deals_are_not_alone_among_deals_either(owners)
 def test_owners_whom_nobody_knows_are_not_alone_among_deals(owners):
     found = owners([1, 1, 1, 2, 2, 99, 99], deals(a1=3, b2=2), 2)
     assert found == [(1, "a1")] * 3 + [(None, "2 other reps")] * 4
-
-
-def test_the_report_shows_them_together_and_the_marts_keep_their_pseudonyms(sandbox, export):
-    users = "id,name,email,modified\n" + "".join(f"{n},Al {n},{n}@b.c,\n" for n in range(1, 5))
-    activity = "activity_id,type,assigned_to_user,deal_id,done,due_to\n" + "".join(
-        f"{n},meeting,{n % 4 + 1},{n if n % 4 == 0 else 7},True,2024-01-08\n" for n in range(40)
-    )
-    source = export(users=users, activity=activity)
-    assert sandbox.run("--source", source).returncode == 0
-    alone = sandbox.report.read_text()
-    assert sandbox.run("--source", source, min_deals_per_rep=5).returncode == 0
-    together = sandbox.report.read_text()
-    with duckdb.connect(str(sandbox.warehouse), read_only=True) as connection:
-        names = connection.sql(
-            "SELECT DISTINCT sales_rep_name FROM marts.rep_sales_rep_performance_monthly"
-            " ORDER BY user_id"
-        ).fetchall()
-    [first, *others] = [name for (name,) in names]
-    assert len(others) == 3
-    assert first in alone
-    assert first in together
-    assert all(name in alone and name not in together for name in others)
-    assert "3 other reps" in together
-    assert "3 other reps" not in alone
