@@ -28,7 +28,7 @@ class Refresh:
     """How a run refreshes its tables, and what it found changed so far.
 
     `keeps_rows`: what it lands stays for the next run. `adds`: it joins what is there.
-    `why_whole`: why every model is made whole; None, if only what is touched is made anew.
+    `why_whole`: why a run that adds makes every model whole; None if only what is touched is.
     `as_of_before`: of the run before. `touched`: by column, the values whose rows changed.
     `changes`: of each raw table, the rows that are new or gone. `changed`: tables made whole that
     have other rows than before. `fresh`: of the others, the rows that are new in them.

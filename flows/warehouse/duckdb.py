@@ -17,6 +17,7 @@ import ibis
 import sqlglot.expressions as sge
 from ibis import Table
 from ibis.backends.duckdb import Backend
+from sqlglot import ErrorLevel
 
 from flows.errors import RunFailedError
 from flows.files.folders import check_can_write
@@ -235,7 +236,8 @@ class DuckDBWarehouse:
         is_gone = sge.In(this=sge.Tuple(expressions=columns), query=of_gone)
         place = sge.table_(name, db=schema, quoted=True)
         with told_in_short(f"{schema}.{name}", self.backend):
-            self.backend.raw_sql(sge.delete(place, where=is_gone).sql("duckdb"))
+            statement = sge.delete(place, where=is_gone)
+            self.backend.raw_sql(statement.sql("duckdb", unsupported_level=ErrorLevel.RAISE))
             self.backend.insert(name, new, database=schema)
         return table, new
 

@@ -14,13 +14,13 @@ def lowest_conversion(rep_funnel_dropoff: DataFrame, rep_stage_dwell: DataFrame)
     lowest = _lowest(rep_funnel_dropoff)
     if lowest is not None:
         before, after = lowest.to_dict("records")
-        open_stays = rep_stage_dwell.set_index("funnel_step")["open_stays"][before["funnel_step"]]
+        open_stays = rep_stage_dwell.set_index("funnel_step")["open_stays"]
         from_, to = steps(lowest).map(short)
         yield Finding(
             f"The lowest conversion is from {from_} to {to}: {whole(after['deals_reached'])} of"
             f" {whole(before['deals_reached'])} deals went on"
             f" ({rate(after['conversion_from_previous_pct'])})"
-            f"{not_ended(open_stays, f' in {from_}')}.",
+            f"{not_ended(open_stays.get(before['funnel_step'], 0), f' in {from_}')}.",
             "chart-funnel",
         )
 

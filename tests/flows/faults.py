@@ -495,7 +495,7 @@ CASES = [
     Case(
         "currency that has not three letters",
         {"deals.csv": "deal_id,status,currency\n7,lost,eur\n8,open,Zebulonius Quixote\n"},
-        happens="kept, under a pseudonym",
+        happens="kept, under a pseudonym; not in the history",
         warns=frozenset({"stg_deals: currency_has_three_letters"}),
         query="SELECT currency FROM staging.stg_deals WHERE currency NOT LIKE '~%'",
         finds=[("EUR",)],

@@ -17,8 +17,9 @@ import pytest
 
 from flows.errors import InputError
 from flows.files.export_folder import put_files_in_place
-from flows.files.folders import check_can_write
 from flows.files.table_files import OF_QUALITY
+from flows.places import check_export_folder
+from flows.settings import load_settings
 from flows.warehouse.writing import write_months
 from transforms.graph import load_models
 
@@ -311,7 +312,7 @@ def test_a_file_in_place_of_the_folder_is_refused_before_anything_is_done(sandbo
 
 def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path, without_privileges):
     with pytest.raises(InputError, match="cannot export to it: you cannot write to /"):
-        check_can_write(Path("/somewhere/else"), "cannot export to it")
+        check_export_folder(load_settings(export="/somewhere/else"))
 
 
 def test_a_folder_with_the_name_of_a_file_is_refused_and_nothing_is_published(sandbox, export):

@@ -17,6 +17,7 @@ from ibis import Schema, Table
 from ibis.backends.postgres import Backend
 from ibis.backends.sql.datatypes import PostgresType
 from psycopg2.extensions import connection as Session
+from sqlglot import ErrorLevel
 
 from flows.warehouse import LANDED, QUALITY, SCHEMAS, Entry, reader
 from flows.warehouse.address import shown
@@ -227,13 +228,12 @@ class PostgresWarehouse(Elsewhere):
         query = self.backend.compile(rows)
         return copied(self._session, query, self._reader, rows.schema(), file)
 
-    def _create(self, name: str, schema: Schema) -> Table:
+    def _create(self, name: str, schema: Schema) -> None:
         name = f"{BUILDING}{name}"
         self.backend.drop_table(name, database=ASIDE, force=True)
-        made = self.backend.create_table(name, schema=schema, database=ASIDE)
+        self.backend.create_table(name, schema=schema, database=ASIDE)
         # Nobody needs it after a crash.
         self.backend.raw_sql(f'ALTER TABLE "{ASIDE}"."{name}" SET UNLOGGED')
-        return made
 
     def _make(self, candidate: Candidate, rows: Table) -> Table:
         with told_in_short(f"{candidate.schema}.{candidate.name}"):
@@ -258,7 +258,7 @@ class PostgresWarehouse(Elsewhere):
             properties=None if logged else sge.Properties(expressions=[sge.UnloggedProperty()]),
             expression=sge.select(*columns).from_(query),
         )
-        self.backend.raw_sql(table.sql(DIALECT))
+        self.backend.raw_sql(table.sql(DIALECT, unsupported_level=ErrorLevel.RAISE))
         # It is replaced as a whole, and would only be in the way of that.
         self.backend.raw_sql(f'ALTER TABLE "{schema}"."{name}" SET (autovacuum_enabled = off)')
         self._analyze(schema, name)

@@ -115,7 +115,7 @@ class SparkWarehouse(Elsewhere):
         self._lock.end(entry)
 
     def start_anew(self, made_before: Collection[tuple[str, str]] = ()) -> None:
-        """The run makes tables in a place of their own, and gives up what it does not make."""
+        """The tables of the run are in a place of their own anyway."""
 
     def build(
         self,
