@@ -52,27 +52,65 @@ class Refresh:
 ANEW = "run once with --incremental --full-refresh and a whole export"
 
 
-def check_kept(settings: Settings, *, is_kept: bool, is_published: bool) -> None:
-    """See whether a run goes with what the warehouse keeps of earlier exports.
+def check_kept(warehouse: Warehouse, settings: Settings, before: Mapping[str, Any] | None) -> None:
+    """See whether a run goes with what the warehouse keeps of earlier exports, whoever is in it.
 
     Args:
+        warehouse: that is being looked at.
         settings: of the run.
-        is_kept: rows of earlier exports are.
-        is_published: results of a run are there.
+        before: the row of quality.runs that readers see; None without any.
 
     Raises:
-        InputError: rows are kept, and it is not said what to do with them; or they are needed.
+        InputError: rows are kept, and it is not said what to do with them; or they are needed, and
+            there are none, or they were read otherwise.
     """
-    name = shown(settings.warehouse)
-    if is_kept and not settings.incremental:
+    name, kept = shown(settings.warehouse), _kept(warehouse)
+    if kept and not settings.incremental:
         raise InputError(
             f"{name}: holds the rows of earlier exports; add --incremental to merge this"
             " export into them, or --full-refresh to replace them by it"
         )
-    if is_published and settings.incremental and not is_kept:
+    if before is None:
+        return
+    if settings.incremental and not kept:
         raise InputError(
             f"{name}: keeps no rows of earlier exports, to merge this one into; {ANEW}"
         )
+    if kept and before["source_timezone"] != settings.source_timezone:
+        raise InputError(
+            f"{name}: its rows were read with FUNNEL_SOURCE_TIMEZONE={before['source_timezone']};"
+            f" set it again, or {ANEW}"
+        )
+    is_read_alike = before["reading_rules"] == READING_RULES and all(
+        raw in kept and kept[raw].schema() == ibis.schema(source.raw_schema)
+        for raw, source in RAW_TABLES.items()
+    )
+    if kept and not is_read_alike:
+        raise InputError(f"{name}: its rows were kept by another version of this; {ANEW}")
+
+
+def check_kept_people(warehouse: Warehouse, settings: Settings, *, are_others: bool) -> None:
+    """See whether the rows that an incremental run needs are of the same people.
+
+    Args:
+        warehouse: that is being looked at.
+        settings: of the run.
+        are_others: the people are others than before, or have other pseudonyms.
+
+    Raises:
+        InputError: they are not.
+    """
+    if settings.incremental and are_others and _kept(warehouse):
+        raise InputError(
+            f"{shown(settings.warehouse)}: its rows are kept under another masking key, or for"
+            f" other forgotten users; {ANEW}"
+        )
+
+
+def _kept(warehouse: Warehouse) -> dict[str, Table]:
+    """The rows of earlier exports, by raw table."""
+    kept = {raw: warehouse.kept(raw, LANDED) for raw in RAW_TABLES}
+    return {raw: table for raw, table in kept.items() if table is not None}
 
 
 def check_no_tables_of_others(
@@ -116,36 +154,16 @@ def how_to_refresh(
         are_others: the people are others than before, or have other pseudonyms.
 
     Raises:
-        InputError: rows are kept, and it is not said what to do with them; or they are needed, and
-            there are none, or none that can be gone on with.
+        InputError: as `check_kept` and `check_kept_people` say.
     """
-    name = shown(settings.warehouse)
-    kept = {raw: warehouse.kept(raw, LANDED) for raw in RAW_TABLES}
-    is_kept = any(table is not None for table in kept.values())
     if not full_refresh:
-        check_kept(settings, is_kept=is_kept, is_published=before is not None)
-    if not settings.incremental:
-        if is_kept:
-            warehouse.give_up(LANDED, *RAW_TABLES)
-        return Refresh()
-    if full_refresh or not is_kept:
-        return Refresh(keeps_rows=True)
-    if before is None or are_others:
-        raise InputError(
-            f"{name}: its rows are kept under another masking key, or for other forgotten users;"
-            f" {ANEW}"
-        )
-    if before["source_timezone"] != settings.source_timezone:
-        raise InputError(
-            f"{name}: its rows were read with FUNNEL_SOURCE_TIMEZONE={before['source_timezone']};"
-            f" set it again, or {ANEW}"
-        )
-    is_read_alike = before["reading_rules"] == READING_RULES and all(
-        table is not None and table.schema() == ibis.schema(RAW_TABLES[raw].raw_schema)
-        for raw, table in kept.items()
-    )
-    if not is_read_alike:
-        raise InputError(f"{name}: its rows were kept by another version of this; {ANEW}")
+        check_kept(warehouse, settings, before)
+        check_kept_people(warehouse, settings, are_others=are_others or before is None)
+    is_kept = bool(_kept(warehouse))
+    if is_kept and not settings.incremental:
+        warehouse.give_up(LANDED, *RAW_TABLES)
+    if full_refresh or before is None or not is_kept:
+        return Refresh(keeps_rows=settings.incremental)
     is_same = before["code_version"] == code_version()
     why_whole = None if is_same else "the code or the funnel changed"
     return Refresh(adds=True, keeps_rows=True, why_whole=why_whole, as_of_before=before["as_of"])

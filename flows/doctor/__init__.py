@@ -54,7 +54,7 @@ CHECKS = (
         "people",
         people,
         "see FUNNEL_FORGOTTEN_USERS_FILE",
-        (*_KEY, *_WAREHOUSE, "forgotten_users_file"),
+        (*_KEY, *_WAREHOUSE, "forgotten_users_file", "incremental"),
     ),
     Check("report", report, "see --report / FUNNEL_REPORT", ("report",)),
     Check("export", export, "see --export / FUNNEL_EXPORT", ("export",)),

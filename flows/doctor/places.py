@@ -14,11 +14,11 @@ from flows.places import check_export_folder, check_report, check_warehouse
 from flows.records.record import last_published
 from flows.refresh import check_kept, check_no_tables_of_others
 from flows.settings import Settings
-from flows.warehouse import LANDED, open_warehouse, room_for
+from flows.warehouse import open_warehouse, room_for
 from flows.warehouse.address import file_of, shown
 from flows.warehouse.export import is_database, opened_export
 from transforms.graph import load_models
-from transforms.sources import RAW_TABLES, SOURCES
+from transforms.sources import SOURCES
 
 LEAST = 100_000_000  # bytes
 COMFORTABLE = 1_000_000_000
@@ -41,10 +41,9 @@ def warehouse(settings: Settings) -> Iterator[Told]:
     name = shown(settings.warehouse)
     target = open_warehouse(settings.warehouse_with_password, settings.limits)
     with target.looking() as what:
-        is_kept = any(target.kept(raw, LANDED) is not None for raw in RAW_TABLES)
-        is_published = last_published(target) is not None
-        check_kept(settings, is_kept=is_kept, is_published=is_published)
-        if not is_published:
+        before = last_published(target)
+        check_kept(target, settings, before)
+        if before is None:
             check_no_tables_of_others(target, settings, load_models().values())
         yield ok(f"{name}: {what}")
         if not target.knows_zone(settings.timezone):

@@ -9,6 +9,7 @@ from flows.files.folders import check_can_write
 from flows.people import are_others_than_before, fingerprint, forgotten_users
 from flows.people.masking_key import CANNOT_USE, existing_key
 from flows.records.record import last_published
+from flows.refresh import check_kept_people
 from flows.settings import Settings, origins
 from flows.warehouse import open_warehouse
 
@@ -41,6 +42,8 @@ def people(settings: Settings) -> Iterator[Told]:
             return
         found = fingerprint(key or b"", forgotten)
         are_others = are_others_than_before(last_published(target), found, settings, forgotten)
+        if key is not None:
+            check_kept_people(target, settings, are_others=are_others)
     if key is None and are_others:
         yield problem(
             f"the warehouse was made with a masking key, and {settings.masking_key_file} is not"

@@ -453,6 +453,23 @@ def test_an_incremental_run_into_a_warehouse_that_keeps_no_rows_is_told(looked, 
     only(found, "problem", "keeps no rows of earlier exports")
 
 
+def test_kept_rows_that_an_incremental_run_cannot_go_on_with_are_told(
+    looked, new_warehouse, small_export, tmp_path, monkeypatch
+):
+    url = new_warehouse()
+    publish_run(open_warehouse(url), small_export(tmp_path / "export"), incremental=True)
+    ours = {"warehouse": url, "incremental": "true", "masking_key": KEY.decode()}
+    only(looked("warehouse", **ours), "ok")
+    only(looked("people", **ours), "ok")
+    others = looked("people", **ours | {"masking_key": SECRET})
+    only(others, "problem", "kept under another masking key", "--full-refresh and a whole export")
+    elsewhere = looked("warehouse", source_timezone="Europe/Berlin", **ours)
+    only(elsewhere, "problem", "were read with FUNNEL_SOURCE_TIMEZONE=UTC; set it again, or run")
+    monkeypatch.setattr("flows.refresh.READING_RULES", 0)
+    monkeypatch.delenv("FUNNEL_SOURCE_TIMEZONE")
+    only(looked("warehouse", **ours), "problem", "kept by another version of this")
+
+
 def test_tables_of_others_in_the_place_of_ours_are_told(looked, new_warehouse):
     url = new_warehouse()
     with opened(url, read_only=False) as ask:
