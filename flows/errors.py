@@ -25,7 +25,7 @@ class RunFailedError(SalesFunnelError):
 
 
 class ServerGoneError(RunFailedError):
-    """Prefect's server went away during the run, and does not come back."""
+    """Prefect's server went away during the run, or refuses what it is told."""
 
 
 class InterruptedRunError(SalesFunnelError):

@@ -15,7 +15,7 @@ def told_in_short(what: str) -> Iterator[None]:
     """Every error as one of ours.
 
     Raises:
-        ServerGoneError: in place of one of the connection to Prefect's server.
+        ServerGoneError: in place of one of Prefect's server, or of the connection to it.
         RunFailedError: in place of any other error that is not ours.
         InterruptedRunError: in place of whatever the engine makes of a signal.
     """
@@ -28,11 +28,21 @@ def told_in_short(what: str) -> Iterator[None]:
             raise InterruptedRunError(f"{what}: interrupted") from None
         if (known := in_our_words(what, error)) is not None:
             raise known from None
-        if type(error).__module__.startswith("httpx"):  # importing it takes a while
+        if _is_of_the_server(error):
             done = "the results are published, but" if signals.published.is_set() else f"{what}:"
-            raise ServerGoneError(
-                f"{done} the Prefect server does not answer any more ({type(error).__name__})"
-            ) from None
+            raise ServerGoneError(f"{done} the Prefect server {_its_answer(error)}") from None
         frame = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{Path(frame.filename).name}:{frame.lineno}"
         raise RunFailedError(f"{what}: {type(error).__name__} in {place}") from None
+
+
+def _is_of_the_server(error: Exception) -> bool:
+    """Whether it is an error of httpx, or of Prefect made of one; importing these takes a while."""
+    return any(kind.__module__.partition(".")[0] == "httpx" for kind in type(error).__mro__)
+
+
+def _its_answer(error: Exception) -> str:
+    response = getattr(error, "response", None)  # of an error that is an answer
+    if response is None:
+        return f"does not answer any more ({type(error).__name__})"
+    return f"answered with HTTP status {response.status_code}; see its log, or run again later"

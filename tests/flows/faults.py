@@ -269,10 +269,12 @@ CASES = [
         happens="the instant counts",
     ),
     Case(
-        "id like 7.0, above 2^53, or negative",
+        "id like 7.0, above 2^53, negative, or among white space",
         with_other(
             "activity.csv", ("2,sc_2,2,8", "9007199254740993,sc_2,2.0,8.00"), ("3,meet", "-3,meet")
-        ),
+        )
+        | with_other("deal_changes.csv", ("stage_id,2", "stage_id, 2 "), ("reason,1", "reason, 1"))
+        | with_other("stages.csv", ("2,", " 2 ,")),
         happens="kept exactly",
         query="SELECT activity_id FROM staging.stg_activities ORDER BY 1",
         finds=[(-3,), (1,), (9007199254740993,)],

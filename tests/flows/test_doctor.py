@@ -358,13 +358,15 @@ def test_a_program_that_has_the_file_open_is_told(looked, tmp_path, start):
     ("url", "said"),
     [
         ("duckdb://notes.txt", "not a DuckDB file"),
+        ("duckdb://notes.csv", "not a DuckDB file"),
         ("duckdb://.", "is a folder"),
         ("duckdb://notes.txt/sales.duckdb", "is no folder"),
         (f"mysql://me:{SECRET}@host/db", "must be written as duckdb://PATH"),
     ],
 )
 def test_a_warehouse_that_cannot_be_one_is_told(looked, tmp_path, url, said):
-    (tmp_path / "notes.txt").write_text("These are notes. " * 1000)
+    for name in ("notes.txt", "notes.csv"):  # DuckDB would open the second as a view
+        (tmp_path / name).write_text("These are notes. " * 1000)
     assert SECRET not in only(looked("warehouse", warehouse=url), "problem", said).said
 
 

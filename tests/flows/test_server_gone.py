@@ -1,8 +1,10 @@
-"""A Prefect server that goes away in the middle of a run."""
+"""A Prefect server that goes away in the middle of a run, or refuses what it is told."""
 
 import signal
 import time
 from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 # Prefect asks for minutes else.
 AT_ONCE = 'active = "test"\n[profiles.test]\nPREFECT_CLIENT_MAX_RETRIES = "0"\n'
@@ -32,3 +34,36 @@ def test_a_run_without_its_server_ends_soon_and_says_why(new_sandbox, prefect_se
     )
     assert sandbox.published().keys() == {"sales.duckdb", "report.html"}
     assert (sandbox.leftovers(), sandbox.processes()) == ([], [])
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """Says that all is well, and takes nothing."""
+
+    def answer(self) -> None:
+        """Give a version that Prefect's client goes with, or an error of the server."""
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        is_asked = self.path in ("/api/health", "/api/admin/version")
+        self.send_response(200 if is_asked else 500)
+        self.end_headers()
+        self.wfile.write(b'"3.0.0"' if is_asked else b"{}")
+
+    do_GET = do_POST = answer
+
+    def log_message(self, format: str, *values: object) -> None:
+        """Keep the log of the tests clean."""
+
+
+def test_a_server_that_refuses_the_run_is_told_with_what_it_answers(new_sandbox, tmp_path):
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        sandbox = new_sandbox(tmp_path, f"http://127.0.0.1:{server.server_port}/api")
+        profiles = sandbox.folder / "prefect/profiles.toml"
+        profiles.parent.mkdir(parents=True)
+        profiles.write_text(AT_ONCE)
+        run = sandbox.run()
+        server.shutdown()
+    assert run.returncode == 1
+    assert run.stderr == (
+        "Error: sales-funnel: the Prefect server answered with HTTP status 500; see its log, or run"
+        " again later\n"
+    )

@@ -54,11 +54,11 @@ CREATE TEMP MACRO pseudonym(x) AS sha256(getvariable('opad') || unhex(sha256(get
 CREATE TEMP MACRO to_masked(x) AS regexp_replace(to_name(x), '(\S)\S*', '\1***', 'g');
 
 CREATE TEMP MACRO mask_value(field_key, x) AS CASE
-    WHEN to_code(field_key) IN ('stage_id', 'user_id') AND regexp_full_match(x, '\d{1,18}(\.0+)?') THEN x
-    WHEN to_code(field_key) = 'lost_reason' AND regexp_full_match(x, '([1-9]\d{0,8}|0)(\.0+)?') THEN x
-    WHEN to_code(field_key) = 'add_time' AND regexp_full_match(x, '\d{4}-\d\d-\d\d[0-9+:. TZ-]{0,32}') THEN x
+    WHEN to_code(field_key) IN ('stage_id', 'user_id') AND regexp_full_match(strip(x), '-?\d{1,18}(\.0+)?') THEN strip(x)
+    WHEN to_code(field_key) = 'lost_reason' AND regexp_full_match(strip(x), '-?([1-9]\d{0,8}|0)(\.0+)?') THEN strip(x)
+    WHEN to_code(field_key) = 'add_time' AND regexp_full_match(strip(x), '\d{4}-\d\d-\d\d[0-9+:. TZ-]{0,32}') THEN strip(x)
     WHEN is_blank(x) THEN NULL
-    ELSE '~' || left(pseudonym(x), 16) END;
+    ELSE '~' || left(pseudonym(strip(x)), 16) END;
 
 DROP SCHEMA IF EXISTS staging CASCADE;
 CREATE SCHEMA staging;

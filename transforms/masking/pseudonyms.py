@@ -17,10 +17,10 @@ Pseudonym = Callable[[StringValue], StringValue]
 
 # The fields of the change log whose values we read, and how their ids and times look. A phone
 # number is digits too, and a reason may be typed: its id is short and does not begin with 0.
-_ID = r"^[0-9]{1,18}([.]0+)?$"
+_ID = r"^-?[0-9]{1,18}([.]0+)?$"
 PLAIN_VALUES = {
     "add_time": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[-+0-9:. TZ]{0,32}$",
-    "lost_reason": r"^(0|[1-9][0-9]{0,8})([.]0+)?$",
+    "lost_reason": r"^-?(0|[1-9][0-9]{0,8})([.]0+)?$",
     "stage_id": _ID,
     "user_id": _ID,
 }
@@ -81,10 +81,11 @@ def masked_log_value(
     pseudonym: Pseudonym,
     forgotten: Collection[int] = (),
 ) -> StringValue:
-    """Ids and times of the fields we know stay; all else is masked.
+    """Ids and times of the fields we know stay, without outer white space; all else is masked.
 
     The id of a forgotten user is null, in a field that we do not know too.
     """
+    value = value.strip()
     fields = ((key, value.re_search(plain)) for key, plain in PLAIN_VALUES.items())
     # Most keys are spelled so: that is quicker to see than to make.
     key = ibis.ifelse(field_key.isin(list(PLAIN_VALUES)), field_key, code(field_key))
@@ -94,7 +95,7 @@ def masked_log_value(
         return made
     others = [known for known in PLAIN_VALUES if known != "user_id"]
     is_of_other = key.isin(others).fill_null(False)
-    names_one = ~is_of_other & is_forgotten(integer(value.strip()), forgotten)
+    names_one = ~is_of_other & is_forgotten(integer(value), forgotten)
     return ibis.ifelse(names_one, None, made)
 
 

@@ -99,11 +99,13 @@ $$ SELECT regexp_replace(pg_temp.to_name(x), '([^ \t\n\f\r])[^ \t\n\f\r]*', '\1*
 
 CREATE FUNCTION pg_temp.mask_value(code text, x text) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS
 $$ SELECT CASE
-    WHEN code IN ('stage_id', 'user_id') AND (x ~ '^[0-9]+$' AND octet_length(x) <= 18 OR x ~ '^[0-9]{1,18}\.0+$') THEN x
-    WHEN code = 'lost_reason' AND x ~ '^(?:[1-9][0-9]{0,8}|0)(?:\.0+)?$' THEN x
-    WHEN code = 'add_time' AND x ~ '^[0-9+:. TZ-]+$' AND octet_length(x) <= 42 AND x ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}' THEN x
+    WHEN code IN ('stage_id', 'user_id') AND x ~ '^[0-9]+$' AND octet_length(x) <= 18 THEN x
+    WHEN code IN ('stage_id', 'user_id') AND x ~ '^[ \t\n\f\r]*-?[0-9]{1,18}(?:\.0+)?[ \t\n\f\r]*$' THEN pg_temp.strip(x)
+    WHEN code = 'lost_reason' AND x ~ '^[ \t\n\f\r]*-?(?:[1-9][0-9]{0,8}|0)(?:\.0+)?[ \t\n\f\r]*$' THEN pg_temp.strip(x)
+    WHEN code = 'add_time' AND pg_temp.strip(x) ~ '^[0-9+:. TZ-]+$' AND octet_length(pg_temp.strip(x)) <= 42
+        AND pg_temp.strip(x) ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}' THEN pg_temp.strip(x)
     WHEN pg_temp.is_blank(x) THEN NULL
-    ELSE '~' || left(pg_temp.pseudonym(x), 16) END $$;
+    ELSE '~' || left(pg_temp.pseudonym(pg_temp.strip(x)), 16) END $$;
 
 -- What masking left of an id of a change.
 

@@ -62,18 +62,21 @@ def test_an_address_is_hashed_without_its_case_and_outer_space(applied):
     [
         ("stage_id", "12"),
         ("stage_id", "7.0"),
+        ("stage_id", " 12 "),
+        ("user_id", "-7"),
+        ("lost_reason", "-3\t"),
         ("user_id", "123456789012345678"),
         ("User ID", "12"),
         ("lost_reason", "0"),
         ("lost_reason", "123456789"),
-        ("add_time", "2024-01-01"),
+        ("add_time", " 2024-01-01"),
         ("add_time", "2024-01-01 10:00:00"),
         ("add_time", "2024-01-01T10:00:00.123Z"),
         ("add_time", "2024-01-01T10:00:00+02:00"),
     ],
 )
 def test_ids_and_times_of_the_log_stay(applied, field_key, value):
-    assert applied(of(field_key), [value]) == [value]
+    assert applied(of(field_key), [value]) == [value.strip()]
 
 
 @pytest.mark.parametrize(
@@ -114,6 +117,13 @@ def test_a_column_of_deals_holds_what_belongs_there_or_a_short_pseudonym(
     assert applied(masked, plain) == [value.strip() for value in plain]
     assert applied(masked, others) == ["~0123456789abcdef"] * len(others)
     assert applied(masked, [None, "", "  "]) == [None] * 3
+
+
+def test_a_value_of_the_log_is_hashed_without_its_outer_space(applied):
+    def masked(text):
+        return masked_log_value(text, ibis.literal("title"), lambda hashed: hashed + "." * 16)
+
+    assert applied(masked, [" Jane Doe\n"]) == ["~Jane Doe........"]
 
 
 def test_no_value_of_the_log_is_none(applied):
