@@ -6,14 +6,16 @@ whole new one, whenever the run is killed. Files are read, typed and masked by a
 and copied over: no unmasked value gets to the server.
 """
 
+import secrets
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import ibis
 import sqlglot.expressions as sge
-from ibis import Schema, Table
+from ibis import Table
 from ibis.backends.postgres import Backend
 from ibis.backends.sql.datatypes import PostgresType
 from psycopg2.extensions import connection as Session
@@ -28,7 +30,7 @@ from flows.warehouse.postgres.copying import copied, copy_over
 from flows.warehouse.postgres.entries import change_entry, keep_entry, unpublished
 from flows.warehouse.postgres.faults import told_in_short
 from flows.warehouse.postgres.privileges import check_can_work
-from flows.warehouse.postgres.publishing import make_schemas, publish, sweep
+from flows.warehouse.postgres.publishing import drop, make_schemas, publish, sweep
 from flows.warehouse.postgres.questions import Ask, answering
 from flows.warehouse.postgres.server import connect, connect_ibis, held
 from flows.warehouse.rows import read_scalar
@@ -55,6 +57,9 @@ class PostgresWarehouse(Elsewhere):
         self.url = url
         self._limits = limits
         self.name = shown(url)
+        self._building = f"{BUILDING}{secrets.token_hex(2)}_"
+        self._numbers = count(1)
+        self._handed_over: dict[str, str] = {}  # the last table of each name
         self._candidates: dict[str, Candidate] = {}
         self._given_up: list[tuple[str, Collection[str]]] = []
 
@@ -142,7 +147,7 @@ class PostgresWarehouse(Elsewhere):
         if schema == LANDED:
             with told_in_short(self.name):
                 make_schemas(self._session, [schema])
-        candidate = Candidate(schema, name, tuple(key), tuple(replaced_by))
+        candidate = Candidate(schema, name, self._waiting(name), tuple(key), tuple(replaced_by))
         return self._make(candidate, ibis.union(rows, *more) if more else rows)
 
     def replace(
@@ -156,8 +161,9 @@ class PostgresWarehouse(Elsewhere):
     ) -> tuple[Table, Table]:
         """Put rows in place of those that agree with a row of `gone`, once it is published."""
         before = self._published(name, schema)
+        gone_name = gone.get_name().rpartition(".")[2]
         candidate = Candidate(
-            schema, name, tuple(key), tuple(on), gone=gone.get_name().rpartition(".")[2]
+            schema, name, self._waiting(name), tuple(key), tuple(on), gone=gone_name
         )
         new = self._make(candidate, rows.select(*before.columns))
         return before.anti_join(gone, on).union(new), new
@@ -165,7 +171,7 @@ class PostgresWarehouse(Elsewhere):
     def set_aside(self, name: str, rows: Table) -> Table:
         """A table of the rows for the time of the run."""
         with told_in_short(f"{self.name}: {name}"):
-            return self._create_as(ASIDE, f"{BUILDING}aside_{name}", rows, logged=False)
+            return self._create_as(ASIDE, self._waiting(f"aside_{name}"), rows, logged=False)
 
     def ask(self, question: Table) -> Callable[[], dict[str, Any]]:
         """The only row of a query, which a session of its own answers beside the run."""
@@ -183,11 +189,11 @@ class PostgresWarehouse(Elsewhere):
 
     def append(self, name: str, rows: Table) -> Table:
         """Add rows to a table of `quality`, which keeps those of earlier runs."""
-        return self._make(Candidate(QUALITY, name, keeps_rows=True), rows)
+        return self._make(Candidate(QUALITY, name, self._waiting(name), keeps_rows=True), rows)
 
     def forget_raw(self, source: Source) -> None:
         """Give back the room of a raw table."""
-        self.backend.drop_table(f"{BUILDING}{source.raw_name}", database=ASIDE, force=True)
+        self._give_back(source.raw_name)
 
     def comment(self, schema: str, name: str, text: str, columns: Mapping[str, str]) -> None:
         """Say in the warehouse what a table and its columns are, once it is published."""
@@ -216,24 +222,30 @@ class PostgresWarehouse(Elsewhere):
 
     def _hand_over(self, name: str, rows: Table) -> Table:
         """Rows of the reader in a table of the server."""
-        building = f"{BUILDING}{name}"
+        self._give_back(name)
+        building = self._handed_over[name] = self._waiting(f"{next(self._numbers)}_{name}")
         with told_in_short(f"{self.name}: {name}"):
-            self._create(name, rows.schema())
+            self.backend.create_table(building, schema=rows.schema(), database=ASIDE)
+            # Nobody needs it after a crash.
+            self.backend.raw_sql(f'ALTER TABLE "{ASIDE}"."{building}" SET UNLOGGED')
             copy_over(self._reader, rows, self._session, ASIDE, building)
             self._analyze(ASIDE, building)
         return self.backend.table(building, database=ASIDE)
+
+    def _give_back(self, name: str) -> None:
+        """Drop what was handed over under the name, if anything was, unless somebody reads it."""
+        if name in self._handed_over:
+            with told_in_short(f"{self.name}: {name}"):
+                drop(self._session, ASIDE, self._handed_over.pop(name))
+
+    def _waiting(self, name: str) -> str:
+        """What a table of this run is called until it is published."""
+        return f"{self._building}{name}"
 
     def _taken_back(self, rows: Table, file: Path) -> AbstractContextManager[Table]:
         """Rows of the server as a table of the reader, of a copy beside the file."""
         query = self.backend.compile(rows)
         return copied(self._session, query, self._reader, rows.schema(), file)
-
-    def _create(self, name: str, schema: Schema) -> None:
-        name = f"{BUILDING}{name}"
-        self.backend.drop_table(name, database=ASIDE, force=True)
-        self.backend.create_table(name, schema=schema, database=ASIDE)
-        # Nobody needs it after a crash.
-        self.backend.raw_sql(f'ALTER TABLE "{ASIDE}"."{name}" SET UNLOGGED')
 
     def _make(self, candidate: Candidate, rows: Table) -> Table:
         with told_in_short(f"{candidate.schema}.{candidate.name}"):

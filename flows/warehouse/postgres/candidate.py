@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 from psycopg2 import sql
 
+# What waits has a name that begins so, and goes on with letters and digits of its run: what others
+# left can still be in use.
 BUILDING = "_building_"
 # What readers use, and where its rows wait: where they cannot look.
 SHOWN_SCHEMAS = ("marts", "snapshots", "quality")
@@ -15,24 +17,21 @@ ASIDE = "staging"
 class Candidate:
     """A table that waits to be published.
 
-    `keeps_rows`: its rows come beside those that are there. `gone`: a table that waits with it, and
-    they come in place of those that agree with it in `replaced_by`; without one, of all.
+    `building`: its name until then. `keeps_rows`: its rows come beside those that are there.
+    `gone`: a table that waits with it, and they come in place of those that agree with it in
+    `replaced_by`; without one, of all.
     `said`, `said_of`: the comments of the table and of its columns.
     """
 
     schema: str
     name: str
+    building: str
     key: tuple[str, ...] = ()
     replaced_by: tuple[str, ...] = ()
     keeps_rows: bool = False
     gone: str | None = None
     said: str | None = None
     said_of: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def building(self) -> str:
-        """Its name until then."""
-        return f"{BUILDING}{self.name}"
 
     @property
     def stays(self) -> bool:

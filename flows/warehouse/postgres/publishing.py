@@ -10,8 +10,8 @@ forgotten, the tables are truncated, which gives them new files; for that, reade
 """
 
 import time
-from collections.abc import Collection, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 import psycopg2
 from psycopg2 import errors, sql
@@ -47,15 +47,40 @@ def make_schemas(session: Session, schemas: Sequence[str]) -> None:
 
 
 def sweep(session: Session, schemas: Sequence[str]) -> None:
-    """Drop what waits to be published. If the connection is lost, the next run does so."""
-    with suppress(psycopg2.InterfaceError, psycopg2.OperationalError), session.cursor() as cursor:
-        cursor.execute(
-            "SELECT schemaname, tablename FROM pg_tables"
-            " WHERE schemaname = ANY(%s) AND starts_with(tablename, %s)",
-            (list(schemas), BUILDING),
-        )
-        for schema, table in cursor.fetchall():
-            cursor.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(schema, table)))
+    """Drop what waits to be published, also of runs that were killed.
+
+    What somebody reads, as a dump of all tables does, is left to a later run; so is all if the
+    connection is lost.
+    """
+    with suppress(psycopg2.InterfaceError, psycopg2.OperationalError):
+        with session.cursor() as cursor:
+            cursor.execute(
+                "SELECT schemaname, tablename FROM pg_tables"
+                " WHERE schemaname = ANY(%s) AND starts_with(tablename, %s)",
+                (list(schemas), BUILDING),
+            )
+            left = cursor.fetchall()
+        for schema, table in left:
+            drop(session, schema, table)
+
+
+def drop(session: Session, schema: str, table: str) -> None:
+    """Drop a table, unless somebody uses it."""
+    with session.cursor() as cursor, suppress(errors.LockNotAvailable), _transaction(cursor):
+        cursor.execute(SHORT_WAIT)
+        cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(schema, table)))
+
+
+@contextmanager
+def _transaction(cursor: Cursor) -> Iterator[None]:
+    cursor.execute("BEGIN")
+    try:
+        yield
+    except BaseException:
+        with suppress(psycopg2.Error):
+            cursor.execute("ROLLBACK")
+        raise
+    cursor.execute("COMMIT")
 
 
 def publish(
@@ -75,62 +100,88 @@ def publish(
             somebody refers to one that is made afresh.
     """
     with session.cursor() as cursor:
-        for candidate in candidates:
-            if not candidate.stays:
-                add_key(cursor, candidate.schema, candidate.building, candidate.key)
-                index_for_later_runs(cursor, candidate)
+        moving = [each for each in candidates if not each.stays and _is_ready(cursor, each)]
         for pause in (*PAUSES_SECONDS, None):
-            cursor.execute("BEGIN")
-            cursor.execute(USUAL_WAIT)
             try:
-                copied = _publish(cursor, candidates, afresh)
-                for schema, names in given_up:
-                    _drop_tables(cursor, schema, names)
-                forget_entries(cursor)
+                with _transaction(cursor):
+                    cursor.execute(USUAL_WAIT)
+                    copied = _publish(cursor, candidates, moving, afresh)
+                    for schema, names in given_up:
+                        _drop_tables(cursor, schema, names)
+                    forget_entries(cursor)
+                break
             except errors.LockNotAvailable:
-                cursor.execute("ROLLBACK")
                 if pause is None:
                     raise RunFailedError(
-                        "somebody reads or locks a table that must change; run again later"
+                        "somebody reads or locks a table that must change"
+                        f"{_who_holds(cursor, candidates)}; run again later"
                     ) from None
                 time.sleep(pause)
-            except BaseException:
-                with suppress(psycopg2.Error):
-                    cursor.execute("ROLLBACK")
-                raise
-            else:
-                cursor.execute("COMMIT")
-                break
         # What is published is published: a server that goes away now has its autovacuum.
         with suppress(psycopg2.Error):
             for candidate in copied:
                 cursor.execute(sql.SQL("VACUUM (ANALYZE) {}").format(candidate.place))
 
 
-def _publish(cursor: Cursor, candidates: Sequence[Candidate], afresh: bool) -> Sequence[Candidate]:
-    """Put them in their place; gives those whose rows were copied."""
+def _is_ready(cursor: Cursor, candidate: Candidate) -> bool:
+    """Give a table that is to change places its indexes; False if somebody reads it already."""
+    try:
+        with _transaction(cursor):
+            cursor.execute(SHORT_WAIT)
+            add_key(cursor, candidate.schema, candidate.building, candidate.key)
+            index_for_later_runs(cursor, candidate.rows, candidate)
+    except errors.LockNotAvailable:
+        return False
+    return True
+
+
+def _who_holds(cursor: Cursor, candidates: Sequence[Candidate]) -> str:
+    """One of the sessions that use a table of these schemas, if there still is one."""
+    cursor.execute(
+        """
+        SELECT pid, usename, application_name, nspname || '.' || relname
+        FROM pg_locks JOIN pg_stat_activity USING (pid) JOIN pg_class ON pg_class.oid = relation
+        JOIN pg_namespace ON pg_namespace.oid = relnamespace
+        WHERE locktype = 'relation' AND granted AND pid <> pg_backend_pid() AND relkind = 'r'
+          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+          AND nspname = ANY(%s) AND NOT starts_with(relname, %s)
+        ORDER BY mode = 'AccessShareLock', 4, pid LIMIT 1
+        """,
+        (list({candidate.schema for candidate in candidates}), BUILDING),
+    )
+    found = cursor.fetchone()
+    if found is None:
+        return ""
+    pid, user, program, table = found
+    return f" (session {pid} of {', '.join(filter(None, (user, program)))}, {table})"
+
+
+def _publish(
+    cursor: Cursor, candidates: Sequence[Candidate], moving: Sequence[Candidate], afresh: bool
+) -> Sequence[Candidate]:
+    """Put them in their place, those that are `moving` as they are; gives those that are copied."""
+    for_rows = [each for each in candidates if each.stays]
+    made = [each for each in for_rows if fit(cursor, each)]  # first: a reader can be in the way
+    has_other_key = [each for each in for_rows if each not in made and drop_other_key(cursor, each)]
     copied = []
-    made = [  # first, because a reader can be in the way
-        candidate for candidate in candidates if candidate.stays and fit(cursor, candidate)
-    ]
-    has_other_key = [
-        candidate
-        for candidate in candidates
-        if candidate.stays and candidate not in made and drop_other_key(cursor, candidate)
-    ]
     for candidate in candidates:
-        if candidate.stays or not _changed_places(cursor, candidate):
-            if not candidate.stays:
-                fit(cursor, candidate)
-            if afresh and not (candidate.keeps_rows or candidate.gone):
-                _truncate(cursor, candidate)
-            _copy_rows(cursor, candidate)
-            copied.append(candidate)
-        if candidate in made:  # with its rows in it: that is quicker
+        if candidate in moving and _changed_places(cursor, candidate):
+            comment(cursor, candidate)
+            continue
+        is_made, needs_key = candidate in made, candidate in has_other_key
+        if not candidate.stays:
+            is_made = fit(cursor, candidate)
+            needs_key = not is_made and drop_other_key(cursor, candidate)
+        if afresh and not (candidate.keeps_rows or candidate.gone):
+            _truncate(cursor, candidate)
+        _copy_rows(cursor, candidate)
+        copied.append(candidate)
+        if is_made or needs_key:  # with its rows in it: that is quicker
             add_key(cursor, candidate.schema, candidate.name, candidate.key)
+        if is_made and candidate.stays:
             index_for_readers(cursor, candidate)
-        elif candidate in has_other_key:
-            add_key(cursor, candidate.schema, candidate.name, candidate.key)
+        elif is_made:
+            index_for_later_runs(cursor, candidate.place, candidate)
         comment(cursor, candidate)
     return copied
 

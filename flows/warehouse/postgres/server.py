@@ -59,6 +59,8 @@ _SETTINGS = {
     "synchronous_commit": "off",
     "client_min_messages": "warning",
 }
+# Or else the server works on for a run that was killed, until its statement is done.
+ENDS_WITH_ITS_CLIENT = "SET client_connection_check_interval = '5s'"
 # Whatever the database is set to: a backslash in a statement is one, a number is written in full.
 _AS_WRITTEN = {"standard_conforming_strings": "on", "extra_float_digits": "1"}
 
@@ -105,6 +107,9 @@ def connect_ibis(url: str) -> Iterator[Backend]:
     """A session for the models."""
     with _opened(psycopg.connect, url, _SETTINGS | _AS_WRITTEN, autocommit=True) as session:
         with told_in_short(shown(url)):
+            if session.info.server_version >= 140_000:
+                with suppress(psycopg.Error):  # not every system can
+                    session.execute(ENDS_WITH_ITS_CLIENT)
             backend = ibis.postgres.from_connection(session)
         yield backend
 

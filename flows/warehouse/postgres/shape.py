@@ -91,11 +91,10 @@ def drop_other_key(cursor: Cursor, candidate: Candidate) -> bool:
     return True
 
 
-def index_for_later_runs(cursor: Cursor, candidate: Candidate) -> None:
+def index_for_later_runs(cursor: Cursor, table: sql.Identifier, candidate: Candidate) -> None:
     """An index by which later runs find the rows that they replace."""
     columns = candidate.replaced_by
     if columns and candidate.key[: len(columns)] != columns:
-        table = sql.Identifier(candidate.schema, candidate.building)
         cursor.execute(sql.SQL("CREATE INDEX ON {} ({})").format(table, listed(columns)))
 
 
