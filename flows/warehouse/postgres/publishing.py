@@ -153,7 +153,7 @@ def _who_holds(cursor: Cursor, candidates: Sequence[Candidate]) -> str:
     if found is None:
         return ""
     pid, user, program, table = found
-    return f" (session {pid} of {', '.join(filter(None, (user, program)))}, {table})"
+    return f" (session {pid} of {', '.join(filter(None, (user, program)))}, on {table})"
 
 
 def _publish(

@@ -59,8 +59,12 @@ _SETTINGS = {
     "synchronous_commit": "off",
     "client_min_messages": "warning",
 }
-# Or else the server works on for a run that was killed, until its statement is done.
-ENDS_WITH_ITS_CLIENT = "SET client_connection_check_interval = '5s'"
+# Or else the server works on for a run that was killed, until its statement is done. Not every
+# system can; PostgreSQL has it from 14 on.
+_END_WITH_THE_CLIENT = """
+    SELECT set_config('client_connection_check_interval', '5s', false)
+    WHERE current_setting('client_connection_check_interval', true) IS NOT NULL
+    """
 # Whatever the database is set to: a backslash in a statement is one, a number is written in full.
 _AS_WRITTEN = {"standard_conforming_strings": "on", "extra_float_digits": "1"}
 
@@ -80,6 +84,8 @@ def connect(url: str, settings: Mapping[str, str] | None = None) -> Session:
     try:
         with told_in_short(shown(url)):
             _check_fitness(session, shown(url))
+        with session.cursor() as cursor, suppress(psycopg2.Error):
+            cursor.execute(_END_WITH_THE_CLIENT)
     except BaseException:
         session.close()
         raise
@@ -107,9 +113,8 @@ def connect_ibis(url: str) -> Iterator[Backend]:
     """A session for the models."""
     with _opened(psycopg.connect, url, _SETTINGS | _AS_WRITTEN, autocommit=True) as session:
         with told_in_short(shown(url)):
-            if session.info.server_version >= 140_000:
-                with suppress(psycopg.Error):  # not every system can
-                    session.execute(ENDS_WITH_ITS_CLIENT)
+            with suppress(psycopg.Error):
+                session.execute(_END_WITH_THE_CLIENT)
             backend = ibis.postgres.from_connection(session)
         yield backend
 

@@ -14,6 +14,7 @@ import psycopg2
 import pytest
 from ibis import Table
 from psycopg2 import errors
+from psycopg2.extensions import connection as Session
 
 from flows.errors import InputError, RunFailedError, SalesFunnelError, WarehouseBusyError
 from flows.warehouse import reader
@@ -63,6 +64,12 @@ def fails(url: str) -> SalesFunnelError:
     with pytest.raises(SalesFunnelError) as raised:
         publish(url, n=1)
     return raised.value
+
+
+def fails_in(session: Session, statement: str) -> None:
+    """A statement whose session ends."""
+    with session.cursor() as cursor, pytest.raises(psycopg2.OperationalError):
+        cursor.execute(statement)
 
 
 # Rows on their way
@@ -197,15 +204,19 @@ def test_a_dump_of_all_tables_stops_no_refresh(url, query):
     assert query(waiting) == []
 
 
-def test_the_server_gives_up_the_statement_of_a_run_that_is_gone(url, query, eventually):
+def test_the_server_gives_up_the_statements_of_a_run_that_is_gone(url, query, eventually):
     working = "SELECT pid FROM pg_stat_activity WHERE state = 'active' AND query ~ '^SELECT pg_sl'"
-    with connect_ibis(url) as backend:
+    with connect_ibis(url) as backend, closing(connect(url)) as session:
         backend.con.pgconn.send_query(b"SELECT pg_sleep(600)")
-        eventually(lambda: query(working))
-        with socket.socket(fileno=os.dup(backend.con.fileno())) as client:
-            client.shutdown(socket.SHUT_RDWR)
+        waits = threading.Thread(target=fails_in, args=(session, "SELECT pg_sleep(600)"))
+        waits.start()
+        eventually(lambda: len(query(working)) == 2)
+        for client in (backend.con, session):
+            with socket.socket(fileno=os.dup(client.fileno())) as connection:
+                connection.shutdown(socket.SHUT_RDWR)
         eventually(lambda: not query(working))
         backend.con.close()
+        waits.join()
 
 
 def test_only_rows_that_changed_are_written(url, query):
@@ -380,7 +391,7 @@ def test_a_reader_of_a_table_whose_columns_change_is_waited_for(url, query, monk
     monkeypatch.setattr("flows.warehouse.postgres.publishing.PAUSES_SECONDS", (0.1, 0.1))
     with closing(psycopg2.connect(url)) as reader, reader.cursor() as cursor:
         cursor.execute("SELECT n FROM marts.rep_b")
-        said = r"that must change \(session \d+ of \w+, marts.rep_b\); run again later$"
+        said = r"that must change \(session \d+ of \w+, on marts.rep_b\); run again later$"
         with pytest.raises(RunFailedError, match=said):
             publish(url, n=2, new=3)
         cursor.execute("SELECT n FROM marts.rep_a")
