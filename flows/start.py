@@ -40,7 +40,7 @@ def start(
     **given: Any,
 ) -> dict[str, Any]:
     """Start what is slow, look at the input, then import and run the flow."""
-    _keep_quiet()
+    keep_quiet()
     os.umask(0o077)
     if dry_run:
         from flows.plan import plan
@@ -89,7 +89,7 @@ def start(
     )
 
 
-def _keep_quiet() -> None:
+def keep_quiet() -> None:
     """The terminal shows our step lines; what Prefect says besides goes to its server only."""
     os.environ.setdefault("DO_NOT_TRACK", "1")
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")

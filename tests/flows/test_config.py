@@ -26,7 +26,7 @@ Done = CompletedProcess[str]
 @pytest.fixture(scope="module")
 def place(new_sandbox, tmp_path_factory):
     """A folder for everything that could be written, with nothing in it."""
-    place = new_sandbox(tmp_path_factory.mktemp("config") / "sandbox")
+    place = new_sandbox(tmp_path_factory.mktemp("config") / "sandbox", imports=True)
     place.folder.mkdir()
     return place
 

@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any, NamedTuple
@@ -29,10 +30,16 @@ class SampleRuns(NamedTuple):
     second_published: dict[str, bytes]
 
 
+@pytest.fixture
+def sandbox(sandbox):
+    """A place for the runs of one test: the whole command, imports and all."""
+    return replace(sandbox, imports=True)
+
+
 @pytest.fixture(scope="module")
 def shared(new_sandbox, prefect_server, tmp_path_factory):
     """The place of the runs on the sample; tests that run there work on a copy of it."""
-    return new_sandbox(tmp_path_factory.mktemp("sample"), prefect_server)
+    return new_sandbox(tmp_path_factory.mktemp("sample"), prefect_server, imports=True)
 
 
 @pytest.fixture(scope="module")
