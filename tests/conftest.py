@@ -1,5 +1,6 @@
 """Each engine that the models run on, and databases for tests on a real PostgreSQL."""
 
+import gc
 import os
 import warnings
 from collections.abc import Callable, Iterator
@@ -25,6 +26,12 @@ def pytest_configure(config: pytest.Config) -> None:
     # PySpark leaves connections to its Java, of this machine, to the garbage collector.
     for warning in ("ResourceWarning", "pytest.PytestUnraisableExceptionWarning"):
         config.addinivalue_line("filterwarnings", f"ignore:.*laddr=.'127.0.0.1:{warning}")
+
+
+def pytest_collection_finish() -> None:
+    """As a run does: what is there is here to stay, and expressions are many small objects."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,7 @@ import flows
 from flows.run import Run
 from flows.warehouse import open_warehouse
 from tests.flows.batches import Batch, write_batch
-from tests.flows.forked import run_command
+from tests.flows.forked import run_python
 from tests.whole_run import publish_run
 
 ROOT = Path(flows.__file__).parent.parent
@@ -252,6 +252,16 @@ BROKEN_RULE = """
     """
 
 
+# As `python -m` does it, where it is imported by then.
+RUN = """
+    import runpy
+    import sys
+
+    sys.modules.pop("flows.main", None)
+    runpy.run_module("flows.main", run_name="__main__", alter_sys=True)
+    """
+
+
 KEPT_REPORT = re.compile(r"\d{8}T\d{6}Z_[0-9a-f-]{36}_[0-9a-f]{12}\.html")
 
 
@@ -323,13 +333,15 @@ class Sandbox:
         self, *options: object, code: str | None = None, **settings: object
     ) -> "subprocess.CompletedProcess[str]":
         """Run to the end. Whatever happens, nobody is shown a traceback."""
-        if code or self.imports:
+        if self.imports:
             with self.start(*options, code=code, **settings) as process:
                 out, err = process.communicate(timeout=120)
             done = subprocess.CompletedProcess(process.args, process.returncode, out, err)
         else:
             self.folder.mkdir(parents=True, exist_ok=True)
-            done = run_command([*map(str, options)], self.environment(**settings), seconds=120)
+            done = run_python(
+                [*map(str, options)], self.environment(**settings), dedent(code or RUN), seconds=120
+            )
         assert "Traceback" not in done.stdout + done.stderr, done.stderr
         return done
 

@@ -7,7 +7,6 @@ a signal, the tests start one (`Sandbox.start`).
 import atexit
 import multiprocessing
 import os
-import runpy
 import signal
 import subprocess
 import sys
@@ -19,17 +18,17 @@ _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(["tests.flows.imported"])
 
 
-def run_command(
-    options: list[str], environment: dict[str, str], seconds: float
+def run_python(
+    options: list[str], environment: dict[str, str], code: str, seconds: float
 ) -> "subprocess.CompletedProcess[str]":
-    """`python -m flows.main`, to its end.
+    """The code, to its end, as a Python runs it that starts with these options.
 
     Raises:
         subprocess.TimeoutExpired: it takes longer than that.
     """
     with TemporaryDirectory() as folder:
         out, err = Path(folder, "out"), Path(folder, "err")
-        process = _PROCESSES.Process(target=_run, args=(options, environment, out, err))
+        process = _PROCESSES.Process(target=_run, args=(options, environment, code, out, err))
         process.start()
         process.join(seconds)
         if process.exitcode is None:
@@ -40,8 +39,8 @@ def run_command(
         )
 
 
-def _run(options: list[str], environment: dict[str, str], out: Path, err: Path) -> None:
-    """What a Python that starts finds, and then the command."""
+def _run(options: list[str], environment: dict[str, str], code: str, out: Path, err: Path) -> None:
+    """What a Python that starts finds, and then the code."""
     for number, path in enumerate((Path(os.devnull), out, err)):
         file = os.open(path, os.O_RDWR | os.O_CREAT)
         os.dup2(file, number)
@@ -53,9 +52,8 @@ def _run(options: list[str], environment: dict[str, str], out: Path, err: Path) 
     signal.signal(signal.SIGINT, signal.default_int_handler)
     _settle()
     sys.argv = ["flows.main", *options]
-    sys.modules.pop("flows.main", None)
     try:
-        runpy.run_module("flows.main", run_name="__main__", alter_sys=True)
+        exec(code, {"__name__": "__main__"})
     except SystemExit:
         raise
     except BaseException:
