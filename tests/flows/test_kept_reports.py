@@ -103,9 +103,8 @@ def test_what_a_killed_run_could_not_delete_the_next_one_does(place, export):
     run(place, source)
     [old] = place.sandbox.kept()
     forget = ("forget", "--user-id", "2", "--source", source)
-    with place.start(*forget, code=KILLED_WHEN_PUBLISHED) as process:
-        process.communicate(timeout=60)
-    assert process.returncode == -signal.SIGKILL
+    killed = place.run(*forget, code=KILLED_WHEN_PUBLISHED)
+    assert killed.returncode == -signal.SIGKILL
     assert place.sandbox.kept() == [old]
     run(place, source)
     [kept] = place.sandbox.kept()

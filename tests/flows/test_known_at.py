@@ -78,6 +78,11 @@ def test_the_funnel_of_every_whole_run_can_be_looked_back_at(live):
     live([*exports, exports[0]])
 
 
+# How the history is read on each engine is seen above.
+on_one_engine = pytest.mark.parametrize("place", ["duckdb"], indirect=True)
+
+
+@on_one_engine
 def test_the_command_writes_a_page_and_nothing_else(place, export):
     changes = """
         deal_id,change_time,changed_field_key,new_value
@@ -115,6 +120,7 @@ def test_the_page_of_the_docs_has_all_reasons():
     assert reasons == [[name.replace("_", " "), said] for name, said in REASONS.items()]
 
 
+@on_one_engine
 def test_before_the_first_run_nothing_was_known(place, export):
     place.run("--source", export())
     found = place.run("--known-at", "2024-01-01", "--report", place.sandbox.report)

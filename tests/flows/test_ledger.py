@@ -145,9 +145,8 @@ KILLED_WHEN_PUBLISHED = """
 def test_a_run_that_was_killed_once_it_was_published_did_not_crash_and_its_page_is_swept(
     sandbox, export
 ):
-    with sandbox.start("--source", export(), code=KILLED_WHEN_PUBLISHED) as process:
-        process.communicate(timeout=60)
-    assert process.returncode == -signal.SIGKILL
+    killed = sandbox.run("--source", export(), code=KILLED_WHEN_PUBLISHED)
+    assert killed.returncode == -signal.SIGKILL
     assert any(name.startswith(".report.html.") for name in sandbox.leftovers())
     assert sandbox.run("--source", export()).returncode == 0
     assert sandbox.leftovers() == []

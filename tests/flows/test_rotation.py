@@ -96,9 +96,8 @@ def told(request, tmp_path_factory, new_place, small_export) -> Told:
     stopped = seen(place, done.returncode)
     died = seen(place, killed(place, *options))
     rotated = seen(place, place.run(*options).returncode)
-    with place.start(*options, code=KILLED_WHEN_PUBLISHED) as process:
-        process.communicate(timeout=120)
-    half_done = seen(place, process.returncode)
+    died_late = place.run(*options, code=KILLED_WHEN_PUBLISHED)
+    half_done = seen(place, died_late.returncode)
     healed = seen(place, place.run("--source", source).returncode)
     return Told(first, stopped, died, rotated, half_done, healed, place.sandbox.folder)
 
