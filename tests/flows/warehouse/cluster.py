@@ -12,7 +12,7 @@ from pathlib import Path
 import pyspark
 import pytest
 
-from tests.flows.conftest import free_port, wait_until
+from tests.flows.serving import free_port, wait_until
 
 # What is good for long runs makes short ones slow.
 SHORT_RUNS = "-XX:TieredStopAtLevel=1"

@@ -16,7 +16,8 @@ from flows.files.export_folder import ROWS
 from flows.warehouse import open_warehouse
 from flows.warehouse.address import WAREHOUSES
 from tests.flows.canaries import found_below, spellings
-from tests.flows.conftest import Process, Sandbox, free_port, wait_until
+from tests.flows.sandbox import Process, Sandbox
+from tests.flows.serving import free_port, wait_until
 from tests.flows.warehouse.cluster import Cluster, running_cluster
 from tests.flows.warehouse.test_same_on_postgres import OF_THE_RUN, TABLES, differing
 from transforms.sources import SOURCES
