@@ -20,16 +20,18 @@ from flows.files.page_file import beside, put_in_place
 from flows.holding import held_warehouse
 from flows.making import begin
 from flows.people import forgotten_users
-from flows.people.masking_key import fresh_key, masking_key, sweep_fresh_key
+from flows.people.masking_key import existing_key, fresh_key, masking_key, sweep_fresh_key
 from flows.places import check_places
 from flows.plan import plan
 from flows.records.ledger import known
+from flows.records.record import last_published
 from flows.report.kept import kept_reports
 from flows.report.process import ReportProcess, report_process
 from flows.report.rows import is_shown, report_table
 from flows.run import Run
 from flows.settings import Settings, load_settings
 from flows.settings.secret_blocks import with_secrets
+from flows.settings.unknown import unknown_variables
 from flows.tasks import (
     build_model,
     check_models,
@@ -40,10 +42,11 @@ from flows.tasks import (
     write_report,
 )
 from flows.unforeseen import told_in_short
+from flows.warehouse import Warehouse
 from flows.warehouse.address import has_password, shown
 from flows.warehouse.export import opened_export
 from flows.watching.monitoring import failed, run_name, show_outcome, show_plan
-from flows.watching.steps import step
+from flows.watching.steps import step, tell
 from transforms.sources import RAW_TABLES
 
 
@@ -95,6 +98,8 @@ def sales_funnel(
         given = {"source": source, "warehouse": warehouse, "report": report, "export": export}
         chosen = {name: value for name, value in given.items() if value}
         settings = with_secrets(load_settings(**chosen, as_of=as_of, incremental=incremental))
+        for said, fix in unknown_variables().items():
+            tell(f"Warning: {said}; {fix}")
         os.umask(0o077)  # what it writes is for its owner
         if dry_run:
             return show_plan(plan(settings, full_refresh=full_refresh))
@@ -122,6 +127,8 @@ def _refresh(settings: Settings, rotate_key: bool, full_refresh: bool) -> Any:
     with told_in_short("sales-funnel"), ExitStack() as stack:
         target = held_warehouse(stack, settings)
         # Once nobody else can change them, as a run before this one may have.
+        if not rotate_key and existing_key(settings) is None:
+            _check_needs_no_key(target, settings)
         key, forgotten = masking_key(settings), forgotten_users(settings)
         drawing = report_process(stack)
         if rotate_key:
@@ -160,6 +167,18 @@ def _refresh(settings: Settings, rotate_key: bool, full_refresh: bool) -> Any:
             publish(run, then)
         summary = run.summary(status)
     return show_outcome(run, summary, found)
+
+
+def _check_needs_no_key(target: Warehouse, settings: Settings) -> None:
+    """A key that is lost is not replaced unasked: everybody would have another pseudonym."""
+    with target.looking():
+        if last_published(target) is not None:
+            raise InputError(
+                f"{settings.masking_key_file}: is missing, and the pseudonyms in"
+                f" {shown(settings.warehouse)} were made with a masking key; restore it (mode 600),"
+                " give it as FUNNEL_MASKING_KEY, or run rotate-key to give everybody another"
+                " pseudonym"
+            )
 
 
 def _make_tables(run: Run, folder: Path, drawing: ReportProcess) -> dict[str, State[Any]]:

@@ -86,6 +86,7 @@ class Run:
         counts = (
             (unknown, unknown + known),
             (int(landed.rows_read == 0 and not self.refresh.adds), 1),
+            (landed.rows_rejected, landed.rows_read),
             (landed.rows_outdone, landed.rows_loaded),
         )
         return [

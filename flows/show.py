@@ -15,8 +15,11 @@ from flows.unforeseen import told_in_short
 def show_config(as_json: bool, **given: str | None) -> None:
     """Print the settings of a run with these options."""
     from flows.settings.config import effective, in_words
+    from flows.settings.unknown import unknown_variables
 
     found = effective(**given)
+    for said, fix in unknown_variables().items():
+        click.echo(f"Warning: {said}; {fix}", err=True)
     click.echo(json.dumps(found) if as_json else printable_lines(in_words(found)))
 
 

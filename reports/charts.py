@@ -47,9 +47,10 @@ BARS = {"orient": "h", "native_scale": True, "errorbar": None, "saturation": 1, 
 def funnel(rep_funnel_dropoff: DataFrame) -> Figure:
     """How many deals came how far.
 
-    The solid bar and its number count entries into the step (distinct deals per month, summed over
-    the months). The pale bar behind counts the distinct deals that reached this or a later main
-    step, so that a skipped step counts as passed; conversion is measured on these deals. Call
+    The solid bar and the number at its end count entries into the step (distinct deals per month,
+    summed over the months). The pale bar behind, and the column "reached", count the distinct deals
+    that reached this or a later main step, so that a skipped step counts as passed; conversion is
+    measured on these deals. Call
     steps stand beside the main steps: their rate is the share of the deals of the main step above
     that also had the call, and nothing is measured over them. Lost is an outcome, not a step.
     A rate without a fitting denominator is n/a.
@@ -58,20 +59,20 @@ def funnel(rep_funnel_dropoff: DataFrame) -> Figure:
     is_main = mart["kind"] == "stage"
     entries = mart["total_volume"].astype(float).fillna(0)
     reached = mart["deals_reached"].astype(float).fillna(0).where(is_main, 0)
-    ends = entries.clip(lower=reached)
     kinds = mart["kind"].map({"stage": "main step", "loss": "outcome"}).fillna("call step")
     places = [float(place) for place in range(len(mart))]
     if kinds.iloc[-1] == "outcome":  # it closes the funnel, a little apart
         places[-1] += 0.5
-    figure = Drawing(mart, steps(mart).map(short).tolist(), top=36, right=94)
-    axes = figure.rows(ends.max(), places)
+    figure = Drawing(mart, steps(mart).map(short).tolist(), top=36, right=146)
+    axes = figure.rows(entries.clip(lower=reached).max(), places)
     palette = {"main step": MAIN, "call step": SIDE, "outcome": LOSS}
     seaborn.barplot(x=entries, y=places, hue=kinds, palette=palette, dodge=False, ax=axes, **BARS)
     axes.barh(places, reached, 0.8, color=PALE, label="reached it or a later step", zorder=0.9)
     axes.set_xlabel("")
-    note(axes, places, ends, entries.map(whole))
-    column(axes, 46, places, "of previous", mart["conversion_from_previous_pct"].map(rate))
-    column(axes, 90, places, "of first", mart["conversion_from_first_pct"].map(rate))
+    note(axes, places, entries, entries.map(whole))
+    column(axes, 38, places, "reached", mart["deals_reached"].map(whole))
+    column(axes, 98, places, "of previous", mart["conversion_from_previous_pct"].map(rate))
+    column(axes, 142, places, "of first", mart["conversion_from_first_pct"].map(rate))
     figure.key(axes)
     return figure
 
@@ -291,8 +292,8 @@ def days_in_stage(rep_stage_dwell: DataFrame) -> Figure:
 
     Half of the completed stays are shorter than the median, three of four are shorter than p75,
     nine of ten are shorter than p90. A mean far above the median points to a few very long stays.
-    Stays that have not ended are not among them: "open" is their number, and the ring is the median
-    of the days that they have lasted so far.
+    Stays that have not ended, also of deals that are won, are not among them: "open" is their
+    number, and the ring is the median of the days that they have lasted so far.
     """
     mart = rep_stage_dwell
     figure, axes, places = _days(mart, steps(mart), right=120)

@@ -10,7 +10,6 @@ from pandas import (
     DatetimeIndex,
     Series,
     Timestamp,
-    concat,
     date_range,
     isna,
     to_datetime,
@@ -133,16 +132,15 @@ def end_of_intake(
 ) -> Timestamp | None:
     """The last month with new deals, if deals went on moving for more than a month after it.
 
-    In the month in which the data ends, there may be new ones yet.
+    Where it is not known when deals were created, those are new that enter the first step. In the
+    month in which the data ends, there may be new ones yet.
     """
     monthly, figures = rep_sales_funnel_monthly, rep_monthly_figures
     entries = monthly[monthly["deals_count"].fillna(0) > 0]
     into_first = entries[entries["funnel_step"].isin(monthly["funnel_step"].head(1))]
     created = figures[figures["deals_created"].fillna(0) > 0]
-    of_intake, of_all = (
-        to_datetime(concat(months)).max()
-        for months in ([into_first["month"], created["month"]], [entries["month"]])
-    )
+    new = into_first if created.empty else created
+    of_intake, of_all = (to_datetime(rows["month"]).max() for rows in (new, entries))
     return of_intake if of_intake + DateOffset(months=1) < of_all else None
 
 

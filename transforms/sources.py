@@ -113,7 +113,7 @@ class Source:
     def checks(self) -> tuple[str, ...]:
         """Rules about the table as it was read; all warn."""
         one_wins = (f"unique({self.key})",) if self.lookup else ()
-        return ("columns_are_known", "has_rows", *one_wins)
+        return ("columns_are_known", "has_rows", "rows_can_be_read", *one_wins)
 
     @property
     def raw_schema(self) -> dict[str, str]:

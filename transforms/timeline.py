@@ -42,6 +42,8 @@ def logged_losses(stg_deal_changes: Table) -> Table:
 def reopenings(last_losses: Table, stg_deal_stage_changes: Table) -> Table:
     """One row per deal that entered a stage after its last loss: deal_id, reopened_at (the first).
 
+    As everywhere, an entry at the very time of a loss comes after it.
+
     Args:
         last_losses: at most one row per deal: deal_id, last_lost_at, and others.
         stg_deal_stage_changes: the stages.
@@ -51,7 +53,7 @@ def reopenings(last_losses: Table, stg_deal_stage_changes: Table) -> Table:
         last_losses,
         [
             entries.deal_id == last_losses.deal_id,
-            entries.entered_at > last_losses.last_lost_at,
+            entries.entered_at >= last_losses.last_lost_at,
         ],
     )
     return after.group_by("deal_id").agg(reopened_at=after.entered_at.min())

@@ -4,8 +4,6 @@ It writes nothing, holds nothing and reveals no secret. The checks are those of 
 before one; each has its own thread and little time, so that one that hangs is a finding too.
 """
 
-import difflib
-import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -20,20 +18,13 @@ from flows.doctor.prefect_api import NONE_IS_NAMED, api_url, server
 from flows.doctor.pseudonyms import masking_key, people
 from flows.doctor.rules import funnel, time_zones, versions
 from flows.errors import InputError, SalesFunnelError
-from flows.printable import printable
-from flows.settings import (
-    PREFIX,
-    Settings,
-    in_both_ways,
-    usable_settings,
-    variable,
-)
+from flows.settings import Settings, in_both_ways, usable_settings
 from flows.settings.secret_blocks import secret_of
+from flows.settings.unknown import unknown_variables
 from flows.unforeseen import told_in_short
 from flows.warehouse import open_warehouse
 
 PATIENCE_SECONDS = 10.0
-FOR_TESTS = f"{PREFIX}TEST_"
 
 _KEY = ("masking_key", "masking_key_block", "masking_key_file")
 _WAREHOUSE = ("warehouse", "warehouse_password", "warehouse_password_block")
@@ -97,7 +88,9 @@ def _settings(given: dict[str, object]) -> tuple[list[Finding], Settings, set[st
         Finding("settings", "problem", f"{in_both_ways(name)}: {said}", "see docs/settings.md")
         for name, said in wrong.items()
     ]
-    found += _unknown_variables()
+    found += [
+        Finding("settings", "warning", said, fix) for said, fix in unknown_variables().items()
+    ]
     if not found:
         found = [Finding("settings", "ok", "all can be used; `config` shows them")]
     if not settings.blocks:
@@ -108,17 +101,6 @@ def _settings(given: dict[str, object]) -> tuple[list[Finding], Settings, set[st
         found += findings
     unread = settings.blocks.keys() - values.keys()
     return found, settings.model_copy(update=values), {*wrong, *unread}
-
-
-def _unknown_variables() -> Iterator[Finding]:
-    known = {variable(name): name for name in Settings.model_fields}
-    for name in sorted(os.environ):
-        if name.startswith(PREFIX) and not name.startswith(FOR_TESTS) and name not in known:
-            like = difflib.get_close_matches(name, known, n=1)
-            fix = f"do you mean {like[0]}?" if like else "unset it; see docs/settings.md"
-            yield Finding(
-                "settings", "warning", f"{printable(name)}: there is no such setting", fix
-            )
 
 
 def _blocks(values: dict[str, SecretStr], settings: Settings) -> Iterator[Told]:

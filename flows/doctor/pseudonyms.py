@@ -47,9 +47,9 @@ def people(settings: Settings) -> Iterator[Told]:
     if key is None and are_others:
         yield problem(
             f"the warehouse was made with a masking key, and {settings.masking_key_file} is not"
-            " there: a run would make a new one, and everybody would get another pseudonym",
-            f"restore the key (mode 600) as {settings.masking_key_file}, or give it as"
-            " FUNNEL_MASKING_KEY",
+            " there: a new one would give everybody another pseudonym, so runs are refused",
+            f"restore the key (mode 600) as {settings.masking_key_file}, give it as"
+            " FUNNEL_MASKING_KEY, or run rotate-key",
         )
     elif are_others:
         yield warning(

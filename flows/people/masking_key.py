@@ -57,7 +57,7 @@ def _read(file: Path) -> bytes:
     if len(key) < SHORTEST_KEY:
         raise InputError(
             f"{file}: the masking key is shorter than {SHORTEST_KEY} bytes; restore it, or delete"
-            " the file to begin anew with other pseudonyms"
+            " the file and run rotate-key to begin anew with other pseudonyms"
         )
     return key
 

@@ -108,11 +108,12 @@ RECORDS = {
             "failing_rows": (
                 _COUNT,
                 "rows that break the rule; of unique, values that several rows share; of"
-                " columns_are_known, columns; of has_rows, 1",
+                " columns_are_known, columns; of has_rows, 1; of rows_can_be_read, rejected rows",
             ),
             "total_rows": (
                 _COUNT,
-                "rows of the table; of columns_are_known, its columns; of has_rows, 1",
+                "rows of the table; of columns_are_known, its columns; of has_rows, 1; of"
+                " rows_can_be_read, rows of the file",
             ),
         },
     ),

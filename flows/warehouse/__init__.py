@@ -36,7 +36,7 @@ class Warehouse(Protocol):
         """Keep other runs away; raises WarehouseBusyError if one is there."""
 
     def looking(self) -> AbstractContextManager[str]:
-        """Look at the warehouse in place of holding it, and change nothing; gives what it is.
+        """Look at the warehouse, held or not, and change nothing; gives what it is.
 
         Raises what `held` and `run` would. In the meantime `kept` and `knows_zone` can be asked.
         """

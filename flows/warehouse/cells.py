@@ -32,9 +32,9 @@ _NOT_WHOLE = "not a whole number of up to 18 digits"
 # Why a value of a kind is rejected; kinds that take any text are not here.
 REASONS: dict[Kind, str] = {
     **dict.fromkeys(ID_KINDS, _NOT_WHOLE),
-    "number": "not a number",
-    "timestamp": "not an ISO timestamp between 1970 and 2199",
-    "boolean": "not true or false",
+    "number": "not a number, as in 1200.50",
+    "timestamp": "not an ISO timestamp between 1970 and 2199, as in 2024-12-31 22:00:00",
+    "boolean": "not true or false, yes or no, 1 or 0",
     "json": "not a JSON list",
 }
 UNCERTAIN = "a time that clocks in FUNNEL_SOURCE_TIMEZONE show twice or never"

@@ -92,7 +92,8 @@ class DuckDBWarehouse:
         with told_in_short(self.path):
             check_can_write(self.path.parent, "cannot make the warehouse")
             check_file(self.path)
-            check_free(self.path)
+            if not hasattr(self, "_lock"):
+                check_free(self.path)
             if self.path.exists():
                 self.backend = ibis.duckdb.connect(self.path, read_only=True, temp_directory="")
             else:

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import re
 import zlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -23,6 +24,10 @@ LONGEST = 40  # of the name of a column that is told
 LONGEST_VALUE = 32 << 20
 LAST = "\x1f"  # a row that no file has
 _EXPECTED = {name + suffix for name in SOURCES for suffix in SUFFIXES}
+WHAT_TO_DO: dict[type[OSError], str] = {
+    NotADirectoryError: "; give the folder that holds the files, unzipped",
+    FileNotFoundError: "; give the folder that holds the files",
+}
 OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
 
@@ -87,7 +92,10 @@ def find_export(folder: Path, *, is_partial: bool = False) -> dict[str, ExportFi
     try:
         names = sorted(path.name for path in folder.iterdir())
     except OSError as error:
-        raise InputError(f"{folder}: cannot read the source folder: {error.strerror}") from None
+        what_to_do = WHAT_TO_DO.get(type(error), "")
+        raise InputError(
+            f"{folder}: cannot read the source folder: {error.strerror}{what_to_do}"
+        ) from None
     found, wrong = {}, []
     for source in SOURCES.values():
         try:
@@ -101,11 +109,21 @@ def find_export(folder: Path, *, is_partial: bool = False) -> dict[str, ExportFi
             for name in names
             if name.lower().endswith(SUFFIXES) and name.lower() not in _EXPECTED
         ]
-    if not found and not wrong:
-        wrong = [f"{folder}: there is no table of an export in it, as in deal_changes.csv"]
+    if _EXPECTED.isdisjoint(map(str.lower, names)) and not (is_partial and wrong):
+        wrong = [_nothing_there(folder, names)]
     if wrong:
         raise InputError("\n  ".join(wrong))
     return found
+
+
+def _nothing_there(folder: Path, names: list[str]) -> str:
+    """Says that no table is there, and where they can be instead."""
+    said = f"{folder}: there is no table of an export in it, as in deal_changes.csv"
+    if any(name.lower().endswith(".zip") for name in names):
+        return f"{said}; unzip what is in it"
+    if any((folder / name).is_dir() for name in names):
+        return f"{said}; give the folder in it that has them"
+    return said
 
 
 def _find(source: Source, folder: Path, names: list[str], is_partial: bool) -> ExportFile | None:
@@ -118,8 +136,17 @@ def _find(source: Source, folder: Path, names: list[str], is_partial: bool) -> E
         return _open(source, paths[0])
     if not (source.optional or is_partial):
         expected = ", ".join(wanted)
-        raise InputError(f"{folder}: the table {source.name} is missing; add one of {expected}")
+        others = [name for name in names if _is_meant_for(source, name)]
+        hint = f" ({others[0]} is none of them)" if others else ""
+        raise InputError(
+            f"{folder}: the table {source.name} is missing; add one of {expected}{hint}"
+        )
     return None
+
+
+def _is_meant_for(source: Source, name: str) -> bool:
+    """Whether a file that is read for no table is called like this one, as is users.xlsx."""
+    return re.sub(r"\W+", "_", name.partition(".")[0].lower()) == source.name
 
 
 def _open(source: Source, path: Path) -> ExportFile:

@@ -61,4 +61,9 @@ def step(name: str, *, tag: str | None = None, only_if_notable: bool = False) ->
         seconds = time.monotonic() - started
         line = f"{name:<40} {rows:>15} {seconds:>8.2f} s  {outcome.status}"
         level = logging.DEBUG if only_if_notable and outcome.status == "ok" else logging.INFO
-        get_run_logger().log(level, line, extra={"is_step": True})
+        tell(line, level)
+
+
+def tell(line: str, level: int = logging.WARNING) -> None:
+    """Log a line that shows wherever the run is watched."""
+    get_run_logger().log(level, line, extra={"is_step": True})

@@ -24,8 +24,10 @@ def longest_stay(rep_stage_dwell: DataFrame) -> Findings:
         )
         return
     place = int(median.idxmax())
+    is_thin = median.isna() & (dwell["completed_stays"] > 0)
+    of_these = f", of the stages that {FEWEST} stays or more have ended in" if is_thin.any() else ""
     yield Finding(
-        f"Deals stay longest in {short(steps(dwell)[place])}: half of the"
+        f"Deals stay longest in {short(steps(dwell)[place])}{of_these}: half of the"
         f" {whole(dwell['completed_stays'][place])} stays that ended took"
         f" {decimal(median[place])} days or more{not_ended(dwell['open_stays'][place])}.",
         "chart-days_in_stage",

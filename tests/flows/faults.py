@@ -81,7 +81,7 @@ EXPORT = {
 }
 
 NOT_WHOLE = "not a whole number of up to 18 digits"
-NOT_TIME = "not an ISO timestamp between 1970 and 2199"
+NOT_TIME = "not an ISO timestamp between 1970 and 2199, as in 2024-12-31 22:00:00"
 
 
 @dataclass(frozen=True)
@@ -129,13 +129,18 @@ class Case:
         return "warning" if self.warns else "same marts"
 
     @property
+    def all_warns(self) -> frozenset[str]:
+        """Also those that warn of rejected rows."""
+        return self.warns | {f"raw_{table}: rows_can_be_read" for table in self.rejected}
+
+    @property
     def in_words(self) -> tuple[str, str]:
         """What happens, and what one sees of it."""
         match self.outcome:
             case "refused":
                 return "exit code 2, nothing is changed", "what is wrong, where, and what to do"
             case "rejected":
-                seen = "line, column and reason in `quality.rejected_rows`"
+                seen = "warning: `rows_can_be_read`; place and reason in `quality.rejected_rows`"
                 return "the row is rejected, the others are read", seen
             case "warning":
                 checks = {check.partition(": ")[2] for check in self.warns}
@@ -660,7 +665,7 @@ CASES = [
     Case(
         "file in place of the folder",
         source="users.csv",
-        refused="cannot read the source folder: Not a directory",
+        refused="cannot read the source folder: Not a directory; give the folder that holds",
     ),
 ]
 
@@ -669,14 +674,14 @@ OTHERS = [
     Proven(
         "time that clocks in `FUNNEL_SOURCE_TIMEZONE` show twice or never",
         "the row is rejected, the others are read",
-        "line, column and reason in `quality.rejected_rows`",
+        "warning: `rows_can_be_read`; place and reason in `quality.rejected_rows`",
         "tests/flows/warehouse/test_landing.py"
         "::test_a_time_that_clocks_show_twice_or_never_is_rejected",
     ),
     Proven(
         "id in a float that is too large for it (from 2^53)",
         "the row is rejected, the others are read",
-        "line, column and reason in `quality.rejected_rows`",
+        "warning: `rows_can_be_read`; place and reason in `quality.rejected_rows`",
         "tests/flows/warehouse/test_landing.py"
         "::test_an_id_that_a_float_may_stand_for_a_neighbour_of_is_rejected",
     ),

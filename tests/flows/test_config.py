@@ -94,3 +94,13 @@ def test_a_setting_that_is_wrong_ends_with_2(place):
     done = place.run("config", timezone="Mars/Base")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("Error: FUNNEL_TIMEZONE: ")
+
+
+def test_a_variable_that_is_no_setting_is_told(place):
+    done: Done = place.run("config", "--json", sorce="x", unheard_of="x")
+    assert done.returncode == 0
+    assert done.stderr.splitlines() == [
+        "Warning: FUNNEL_SORCE: there is no such setting; do you mean FUNNEL_SOURCE?",
+        "Warning: FUNNEL_UNHEARD_OF: there is no such setting; unset it; see docs/settings.md",
+    ]
+    assert json.loads(done.stdout)["settings"]

@@ -489,7 +489,9 @@ def test_another_key_than_that_of_the_warehouse_is_told(looked, published):
 def test_a_key_that_is_gone_while_its_warehouse_is_there_is_told(everything, published):
     found = everything(warehouse=published)
     only(found["masking key"], "ok", "not there yet")
-    assert "restore the key" in (only(found["people"], "problem", "would get another").fix or "")
+    assert "restore the key" in (
+        only(found["people"], "problem", "would give everybody another").fix or ""
+    )
 
 
 # Prefect

@@ -761,3 +761,10 @@ def test_a_run_that_is_ended_leaves_no_process(alone, export, eventually, number
     run = interrupted(alone, export(), number, after="raw_")
     assert (run.returncode, alone.published()) == (code, {})
     eventually(lambda: not alone.processes())
+
+
+def test_a_variable_that_is_no_setting_is_told_first(sandbox, export):
+    done = sandbox.run("--source", export(), sorce="x")
+    first, *_ = done.stderr.splitlines()
+    assert first == "Warning: FUNNEL_SORCE: there is no such setting; do you mean FUNNEL_SOURCE?"
+    assert done.returncode == 0

@@ -99,7 +99,7 @@ def test_a_short_key_is_refused_and_not_quoted(tmp_path, text):
     file = write(tmp_path / "key", text)
     assert complaint(file) == (
         f"{file}: the masking key is shorter than 16 bytes; restore it, or delete"
-        " the file to begin anew with other pseudonyms"
+        " the file and run rotate-key to begin anew with other pseudonyms"
     )
 
 

@@ -181,3 +181,19 @@ def test_no_kept_report_shows_people_under_the_old_key(told):
     assert not any(suffix in kept for suffix in suffixes)
     assert name != old_name
     assert told.killed.kept == told.first.kept
+
+
+def test_a_key_that_is_lost_is_not_replaced_unasked(place, export):
+    source = export()
+    assert place.run("--source", source).returncode == 0
+    key, before = place.sandbox.folder / "masking_key", place.marts()
+    key.unlink()
+    refused = place.run("--source", source)
+    assert refused.returncode == 2
+    assert refused.stderr.startswith(f"Error: {key}: is missing, and the pseudonyms in ")
+    assert refused.stderr.endswith("or run rotate-key to give everybody another pseudonym\n")
+    assert not key.exists()
+    assert place.marts() == before
+    assert place.run("rotate-key", "--source", source).returncode == 0
+    assert key.exists()
+    assert place.marts() != before

@@ -265,7 +265,7 @@ SELECT deal_id, created_at, user_id, stage_id, status,
        CASE status WHEN 'lost' THEN lost_at WHEN 'won' THEN won_at END AS closed_at,
        CASE WHEN status = 'lost' AND NOT EXISTS (
            SELECT 1 FROM stage_spans
-           WHERE stage_spans.deal_id = judged.deal_id AND from_at > last_logged_at AND from_at <= lost_at
+           WHERE stage_spans.deal_id = judged.deal_id AND from_at >= last_logged_at AND from_at <= lost_at
        ) THEN lost_reason_id END AS lost_reason_id, value, currency
 FROM judged;
 

@@ -226,6 +226,7 @@ def test_while_deals_come_in_only_the_last_month_is_incomplete(tables: Tables) -
     """The data ends within it."""
     mart = tables["rep_sales_funnel_monthly"]
     tables["rep_sales_funnel_monthly"] = mart.assign(deals_count=5)
+    tables["rep_monthly_figures"] = tables["rep_monthly_figures"].assign(deals_created=5)
     [shade] = drawn(charts.steps_by_month, tables).axes[0].patches
     assert (shade.get_x(), shade.get_width()) == (13.5, 1)
 

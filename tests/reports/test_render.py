@@ -132,7 +132,7 @@ def test_key_figures_are_shown(page: Page) -> None:
     """Numbers with thousands, rates with a percent sign, months by name."""
     for text in ("Deals 1,995", "Win rate 6.2%", "Median days to close 97.4"):
         assert text in page.text
-    assert "Data as of 2025-03-31 12:00 UTC" in page.text
+    assert "As of 2025-03-31 12:00 UTC, up to which" in page.text
     assert "Months from January 2024 to March 2025" in page.text
     assert "21,776 rows read: 21,762 loaded, 3 rejected, 11 duplicates collapsed." in page.text
     assert "data/sample, fingerprint f1e2d3" in page.text
@@ -222,6 +222,7 @@ def test_the_end_of_the_intake_is_explained(tables: Tables, run: Run) -> None:
     assert "No deal came in after September 2024. The months" in Page(render(tables, run)).text
     mart = tables["rep_sales_funnel_monthly"]
     tables["rep_sales_funnel_monthly"] = mart.assign(deals_count=5)
+    tables["rep_monthly_figures"] = tables["rep_monthly_figures"].assign(deals_created=5)
     assert "No deal came in after" not in Page(render(tables, run)).text
 
 

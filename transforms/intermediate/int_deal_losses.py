@@ -6,7 +6,7 @@ from ibis import Table
 from transforms.checks import not_null, references, rule, unique
 from transforms.graph import model
 from transforms.lookups import joined_by
-from transforms.timeline import at_the_time, logged_losses, reopenings
+from transforms.timeline import FOREVER, logged_losses, reopenings
 
 UNKNOWN_REASON = "Unknown reason"
 
@@ -54,7 +54,8 @@ def int_deal_losses(
         lost_at: when, UTC
         lost_reason_id: option of the field lost_reason; null if the log holds no number
         lost_reason_label: label of that option, or "Unknown reason"
-        stage_id: the stage it was in: the latest one entered at or before the loss
+        stage_id: the stage it was in: the latest one entered before the loss; at the very time of
+            it, if that was the first
     """
     from_log = logged_losses(stg_deal_changes)
     last = from_log.group_by("deal_id").agg(last_lost_at=from_log["at"].max())
@@ -66,10 +67,7 @@ def int_deal_losses(
     from_deals = lost.filter(is_another).select(
         "deal_id", at="closed_at", lost_reason_id=ibis.null("int64")
     )
-    stages = stg_deal_stage_changes.select(
-        "deal_id", "stage_id", since="entered_at", until="next_entered_at"
-    )
-    losses = at_the_time(from_log.union(from_deals), stages)
+    losses = _in_their_stage(from_log.union(from_deals), stg_deal_stage_changes)
     return losses.left_join(reason_labels(stg_field_options), "lost_reason_id").select(
         "deal_id",
         "lost_reason_id",
@@ -77,6 +75,20 @@ def int_deal_losses(
         lost_at="at",
         lost_reason_label=lambda joined: joined.lost_reason_label.fill_null(UNKNOWN_REASON),
     )
+
+
+def _in_their_stage(losses: Table, stages: Table) -> Table:
+    """The losses, each with the stage in which the deal was; an entry at its very time is later."""
+    until = stages.next_entered_at.fill_null(ibis.literal(FOREVER, "timestamp(6)"))
+    stages = stages.select(
+        "deal_id", "stage_id", "entered_at", until=until, is_first=stages.transition_number == 1
+    )
+    is_in_it = (losses["at"] > stages.entered_at) | (
+        stages.is_first & (losses["at"] == stages.entered_at)
+    )
+    return losses.left_join(
+        stages, [losses.deal_id == stages.deal_id, losses["at"] <= stages.until, is_in_it]
+    ).select(*losses.columns, "stage_id")
 
 
 def reason_labels(options: Table) -> Table:

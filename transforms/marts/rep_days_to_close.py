@@ -38,6 +38,8 @@ def is_measured(obt_deals: Table, as_of: datetime) -> BooleanValue:
 def rep_days_to_close(obt_deals: Table, *, as_of: datetime) -> Table:
     """One row per status that deals have: days from creation to closing, or so far.
 
+    A status of which no deal has known times has no row.
+
     Columns:
         status: won, lost or open
         deals: deals with that status of which it is known when they were created, and closed; of

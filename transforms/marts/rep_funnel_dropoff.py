@@ -44,7 +44,8 @@ def rep_funnel_dropoff(
 
     Conversions are counted on deals. Main steps (stages) are held against main steps; a deal that
     skipped a step and went on has passed it. Calls stand beside the main steps and are never a
-    denominator. A rate without deals to compare with is null.
+    denominator. A rate without deals to compare with is null, and so is that of calls and losses of
+    which none is of a deal in a main step.
 
     Columns:
         funnel_step: number of the step, as text

@@ -54,7 +54,8 @@ def rep_monthly_figures(
 ) -> Table:
     """One row per month: deals created, won, lost, open and stalled, days to close, activities.
 
-    From the first to the last month in which anything of this happened.
+    From the first to the last month in which anything of this happened, a deal became stalled, or
+    was so no more.
 
     Columns:
         month: first day of the calendar month (FUNNEL_TIMEZONE)
@@ -65,8 +66,8 @@ def rep_monthly_figures(
         median_days_to_close: median days from creation to closing, of the deals closed in it
         open_deals: deals created by its end, and not closed by then; those closed at an unknown
             time are not among them
-        stalled_deals: deals that at its end were not closed, and had been in their step for longer
-            than its p90_days (rep_stage_dwell)
+        stalled_deals: deals that at its end (at as_of, if that is earlier) were not closed, and had
+            been in their step for longer than its p90_days (rep_stage_dwell)
         activities_completed: done activities that were due in it
         calls_completed: those of the types of the funnel's activity steps
     """

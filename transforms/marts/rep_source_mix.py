@@ -33,7 +33,7 @@ def rep_source_mix(
     Columns:
         category: changes by field, activities by type, completed activities by type, stage entries
             by stage, deals by status, deals by stages entered, deals by completed activities,
-            stages outside the funnel (entries), or unknown activity types (activities)
+            stages outside the funnel, or unknown activity types
         value: the value, as text, or "Unknown stage #" and its id; null where there is none
         rows_count: rows with that value
         first_at: the earliest of their changes, due dates, entries or creations, UTC

@@ -3,9 +3,21 @@
 import ibis
 from ibis import Table
 
-from transforms.checks import accepted_values
+from transforms import text
+from transforms.checks import Check, Settings, Tables, accepted_values
 from transforms.funnel import KINDS, Funnel
 from transforms.graph import model
+
+
+def _in_nobodys_export(steps: Table, tables: Tables, settings: Settings) -> Table:
+    """The steps of which the export has no stage, or no activity type: maybe they are misspelt."""
+    types = tables["stg_activity_types"]
+    matched = text.looked_up(types.activity_type, settings["funnel"].step_by_code("activity"))
+    stages = steps.filter(steps.kind == "stage").anti_join(tables["stg_stages"], "funnel_step")
+    calls = steps.filter(steps.kind == "activity").anti_join(
+        types.select(funnel_step=matched), "funnel_step"
+    )
+    return stages.union(calls)
 
 
 @model(
@@ -17,7 +29,15 @@ from transforms.graph import model
         "kind": "string",
         "is_won": "boolean",
     },
-    checks=[accepted_values("kind", KINDS)],
+    checks=[
+        accepted_values("kind", KINDS),
+        Check(
+            "steps_are_in_the_export",
+            "warn",
+            _in_nobodys_export,
+            needs=("stg_stages", "stg_activity_types"),
+        ),
+    ],
 )
 def stg_funnel_steps(*, funnel: Funnel) -> Table:
     """One row per step of funnel.toml.

@@ -32,7 +32,7 @@ from flows.warehouse.postgres.faults import told_in_short
 from flows.warehouse.postgres.privileges import check_can_work
 from flows.warehouse.postgres.publishing import drop, make_schemas, publish, sweep
 from flows.warehouse.postgres.questions import Ask, answering
-from flows.warehouse.postgres.server import connect, connect_ibis, held
+from flows.warehouse.postgres.server import check_free, connect, connect_ibis, held
 from flows.warehouse.rows import read_scalar
 from transforms.graph import load_models
 from transforms.sources import Source
@@ -92,6 +92,8 @@ class PostgresWarehouse(Elsewhere):
             connect_ibis(self.url) as self.backend,
         ):
             check_can_work(session, self.name, SCHEMAS, load_models())
+            if not hasattr(self, "_session"):
+                check_free(session, self.name)
             yield f"PostgreSQL {session.info.parameter_status('server_version')}"
 
     def knows_zone(self, name: str) -> bool:

@@ -6,7 +6,6 @@ from psycopg2.extensions import connection as Session
 
 from flows.errors import InputError
 from flows.warehouse.postgres.faults import USAGE
-from flows.warehouse.postgres.server import check_free
 
 # Schemas that the user could not make, or make tables in.
 _CLOSED = """
@@ -25,11 +24,10 @@ _OF_OTHERS = """
 def check_can_work(
     session: Session, name: str, schemas: Sequence[str], tables: Collection[str]
 ) -> None:
-    """See whether the user may make these tables in these schemas, and nobody is at it.
+    """See whether the user may make these tables in these schemas.
 
     Raises:
         InputError: the server does not let the user do it.
-        WarehouseBusyError: another run holds the database.
     """
     with session.cursor() as cursor:
         cursor.execute("SHOW transaction_read_only")
@@ -49,4 +47,3 @@ def check_can_work(
                 f"{name}: {of_others[0]} is the table of another user, and cannot be replaced;"
                 " let the user who made it run, or give the tables to this one"
             )
-    check_free(session, name)

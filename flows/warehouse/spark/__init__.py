@@ -74,7 +74,8 @@ class SparkWarehouse(Elsewhere):
             InputError: the folder cannot be used, or the cluster not be reached.
         """
         versions.check_folder(self.folder)
-        check_free(self.folder)
+        if not hasattr(self, "_lock"):
+            check_free(self.folder)
         check_reachable(self.master)
         self.backend = ibis.duckdb.connect()
         try:

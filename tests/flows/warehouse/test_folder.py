@@ -91,14 +91,43 @@ def test_a_table_twice_in_different_case_is_refused(export):
 def test_a_folder_that_does_not_exist(tmp_path):
     folder = tmp_path / "nowhere"
     assert complaint(folder) == (
-        f"{folder}: cannot read the source folder: No such file or directory"
+        f"{folder}: cannot read the source folder: No such file or directory;"
+        " give the folder that holds the files"
     )
 
 
 def test_a_file_in_place_of_the_folder(tmp_path):
     file = tmp_path / "export.zip"
     file.write_bytes(b"PK")
-    assert complaint(file) == f"{file}: cannot read the source folder: Not a directory"
+    assert complaint(file) == (
+        f"{file}: cannot read the source folder: Not a directory;"
+        " give the folder that holds the files, unzipped"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("export.zip", "; unzip what is in it"),
+        ("pipedrive", "; give the folder in it that has them"),
+        ("notes.txt", ""),
+    ],
+)
+def test_a_folder_without_a_table(tmp_path, name, hint):
+    place = tmp_path / name
+    place.write_text("") if "." in name else place.mkdir()
+    assert complaint(tmp_path) == (
+        f"{tmp_path}: there is no table of an export in it, as in deal_changes.csv{hint}"
+    )
+
+
+@pytest.mark.parametrize("name", ["stages.xlsx", "Stages.csv.zip"])
+def test_a_file_that_is_called_like_a_missing_table(export, name):
+    folder = export({name: b"PK"}, stages=None)
+    assert complaint(folder) == (
+        f"{folder}: the table stages is missing; add one of stages.csv, stages.csv.gz,"
+        f" stages.parquet ({name} is none of them)"
+    )
 
 
 @pytest.mark.usefixtures("without_privileges")

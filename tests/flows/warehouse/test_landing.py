@@ -28,7 +28,7 @@ ACTIVITY = ",".join(COLUMNS) + "\n"
 STAGES = "stage_id,stage_name\n"
 
 NOT_WHOLE = "not a whole number of up to 18 digits"
-NOT_TIME = "not an ISO timestamp between 1970 and 2199"
+NOT_TIME = "not an ISO timestamp between 1970 and 2199, as in 2024-12-31 22:00:00"
 UNCERTAIN = "a time that clocks in FUNNEL_SOURCE_TIMEZONE show twice or never"
 
 
@@ -135,7 +135,9 @@ def test_what_only_looks_like_a_number(land):
     texts = ["1_000", "nan", "infinity", "1e999", "0x10", "€ 5"]
     lines = "".join(f"{number},open,{text}\n" for number, text in enumerate(texts))
     landed = land("deals", "deal_id,status,value\n" + lines)
-    assert rejected(landed) == [(2 + n, "value", "not a number") for n in range(len(texts))]
+    assert rejected(landed) == [
+        (2 + n, "value", "not a number, as in 1200.50") for n in range(len(texts))
+    ]
 
 
 def test_timestamps(read):
@@ -283,7 +285,10 @@ def test_booleans(read):
 
 
 def test_what_is_no_boolean(read):
-    assert read("done", "maybe", "2", "on", "ja", "1.0") == ["done: not true or false"] * 5
+    assert (
+        read("done", "maybe", "2", "on", "ja", "1.0")
+        == ["done: not true or false, yes or no, 1 or 0"] * 5
+    )
 
 
 @pytest.mark.parametrize("column", ["assigned_to_user", "deal_id", "done", "due_to"])
@@ -436,7 +441,7 @@ def test_each_fault_of_a_row_is_told_and_the_row_counted_once(land):
         (2, "activity_id", "missing"),
         (2, "assigned_to_user", NOT_WHOLE),
         (2, "deal_id", NOT_WHOLE),
-        (2, "done", "not true or false"),
+        (2, "done", "not true or false, yes or no, 1 or 0"),
         (2, "due_to", NOT_TIME),
     ]
     assert counts(landed) == {"read": 1, "loaded": 0, "rejected": 1, "duplicates": 0}

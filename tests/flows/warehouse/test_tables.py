@@ -232,7 +232,7 @@ def test_of_a_rejected_row_the_column_is_told_and_no_line(place, land):
     assert land("activity", rejected=True) == [
         {"line": None, "source_row": n, "column_name": column, "reason": reason}
         for n, column, reason in (
-            (1, "due_to", "not an ISO timestamp between 1970 and 2199"),
+            (1, "due_to", "not an ISO timestamp between 1970 and 2199, as in 2024-12-31 22:00:00"),
             (2, "activity_id", "missing"),
         )
     ]

@@ -12,12 +12,12 @@ WITH events AS (
     WHERE status = 'lost' AND closed_at IS NOT NULL
       AND (last_logged_at IS NULL OR EXISTS (
           SELECT FROM staging.stage_spans
-          WHERE stage_spans.deal_id = stg_deals.deal_id AND from_at > last_logged_at AND from_at <= closed_at))
+          WHERE stage_spans.deal_id = stg_deals.deal_id AND from_at >= last_logged_at AND from_at <= closed_at))
 )
 SELECT events.deal_id, lost_at, lost_reason_id, coalesce(option_label, 'Unknown reason') AS lost_reason_label, stage_id
 FROM events
 LEFT JOIN staging.stg_field_options ON field_key = 'lost_reason' AND option_id = lost_reason_id
-LEFT JOIN staging.stage_spans ON stage_spans.deal_id = events.deal_id AND lost_at >= from_at AND lost_at < to_at;
+LEFT JOIN staging.stage_spans ON stage_spans.deal_id = events.deal_id AND lost_at <= to_at AND (lost_at > from_at OR lost_at = from_at AND transition_number = 1);
 
 ANALYZE intermediate.int_deal_losses;
 

@@ -113,7 +113,7 @@ def test_stage_at_loss_is_the_latest_one_entered_by_then(run):
     ) == [(7, 3)]
 
 
-def test_a_stage_entered_at_the_very_time_of_the_loss_is_the_stage_at_loss(run):
+def test_a_stage_entered_at_the_very_time_of_the_loss_comes_after_it(run):
     assert losses(
         run,
         "stage_id",
@@ -124,7 +124,37 @@ def test_a_stage_entered_at_the_very_time_of_the_loss_is_the_stage_at_loss(run):
             7       | 2024-02-01 09:00 | stage_id          | 10
             7       | 2024-02-01 09:00 | stage_id          | 9
         """,
-    ) == [(10,)]
+    ) == [(5,)]
+
+
+def test_a_deal_that_was_lost_as_it_was_made_was_in_its_first_stage(run):
+    assert losses(
+        run,
+        "stage_id",
+        stg_deal_changes="""
+            deal_id | changed_at       | changed_field_key | new_value
+            7       | 2024-02-01 09:00 | lost_reason       | 1
+            7       | 2024-02-01 09:00 | stage_id          | 10
+            7       | 2024-02-01 09:00 | stage_id          | 9
+        """,
+    ) == [(9,)]
+
+
+def test_a_deal_that_enters_a_stage_at_the_very_time_of_a_loss_can_be_lost_again(run):
+    assert losses(
+        run,
+        "lost_at, stage_id",
+        stg_deal_changes="""
+            deal_id | changed_at       | changed_field_key | new_value
+            7       | 2024-01-01 09:00 | stage_id          | 5
+            7       | 2024-02-01 09:00 | lost_reason       | 1
+            7       | 2024-02-01 09:00 | stage_id          | 9
+        """,
+        stg_deals="""
+            deal_id | status | closed_at
+            7       | lost   | 2024-06-01 09:00
+        """,
+    ) == [(datetime(2024, 2, 1, 9), 5), (datetime(2024, 6, 1, 9), 9)]
 
 
 def test_a_deal_lost_before_its_first_stage_was_in_none(run):

@@ -1,6 +1,7 @@
 """The funnel as a table."""
 
 from transforms.funnel import Funnel, Step
+from transforms.graph import load_models
 
 
 def test_the_committed_funnel_in_its_order(run):
@@ -39,3 +40,28 @@ def test_a_funnel_of_one_step(run):
     assert run("stg_funnel_steps", "step_order, funnel_step, kpi_name, is_won", funnel=funnel) == [
         (1, "1", "O'Neil's \"Größe\"", False)
     ]
+
+
+def test_steps_that_nothing_in_the_export_can_enter_are_counted(engine, draw):
+    """A name in funnel.toml may be misspelt."""
+    [check] = (
+        check
+        for check in load_models()["stg_funnel_steps"].checks
+        if check.name == "steps_are_in_the_export"
+    )
+    lead, closing = Step("1", "Lead", "stage", ("Lead",)), Step("2", "Close", "stage", ("Clsng",))
+    call, demo = (Step(name, name, "activity", (name,)) for name in ("call", "demo"))
+    lost = Step("Lost", "Lost", "loss")
+    tables = {
+        "stg_stages": draw("funnel_step\n1\n-", funnel_step="string"),
+        "stg_activity_types": draw("activity_type\ncall\nlunch", activity_type="string"),
+    }
+
+    def missing(*steps):
+        drawn = "\n".join(f"{step.step} | {step.kind}" for step in steps)
+        table = draw(f"funnel_step | kind\n{drawn}", funnel_step="string", kind="string")
+        found = check.failing(table, tables, {"funnel": Funnel(steps)}).funnel_step
+        return sorted(engine.to_pyarrow(found).to_pylist())
+
+    assert missing(lead, call, closing, demo, lost) == ["2", "demo"]
+    assert missing(lead, lost) == []
