@@ -159,22 +159,25 @@ def _deployed(client: SyncPrefectClient) -> dict[str, timedelta]:
     return {name: after for name, after in STALE_AFTER.items() if name in there}
 
 
-@click.command()
+HELP = """\b
+Example:
+  python -m flows.automations --notify slack-webhook/sales
+
+Set up automations for the runs of the sales funnel, on the server of PREFECT_API_URL.
+
+Runs that went silent are marked as crashed. With --notify, somebody is told of failed runs, of runs
+that a check stopped, and of scheduled deployments whose results are stale.
+"""
+
+
+@click.command(help=HELP)
 @click.option(
     "--notify",
     metavar="TYPE/NAME",
     help="A notification block of the server, as in slack-webhook/sales.",
 )
 def command(notify: str | None) -> None:
-    r"""Set up automations for the runs of the sales funnel, on the server of PREFECT_API_URL.
-
-    Runs that went silent are marked as crashed. With --notify, somebody is told of failed runs, of
-    runs that a check stopped, and of scheduled deployments whose results are stale.
-
-    \b
-    Example:
-      python -m flows.automations --notify slack-webhook/sales
-    """
+    """See HELP, which is the help text."""
     if PREFECT_API_URL.value() is None:
         raise click.UsageError("PREFECT_API_URL names no server; start one and name it.")
     try:

@@ -75,7 +75,8 @@ def sales_funnel(
         report: HTML file to write.
         export: folder to write the tables of the report to, as CSV and Parquet, and the events, as
             Parquet by month; by default none.
-        as_of: the moment up to which open stays are measured; by default the newest event.
+        as_of: the moment up to which open stays are measured, as in 2024-12-31T00:00:00Z; by
+            default the newest event.
         incremental: the export holds only new or changed rows, to be merged into the warehouse.
         full_refresh: the export is complete; the rows kept by earlier incremental runs are
             discarded.

@@ -63,16 +63,16 @@ def funnel(rep_funnel_dropoff: DataFrame) -> Figure:
     places = [float(place) for place in range(len(mart))]
     if kinds.iloc[-1] == "outcome":  # it closes the funnel, a little apart
         places[-1] += 0.5
-    figure = Drawing(mart, steps(mart).map(short).tolist(), top=36, right=146)
+    figure = Drawing(mart, steps(mart).map(short).tolist(), top=36, right=152)
     axes = figure.rows(entries.clip(lower=reached).max(), places)
     palette = {"main step": MAIN, "call step": SIDE, "outcome": LOSS}
     seaborn.barplot(x=entries, y=places, hue=kinds, palette=palette, dodge=False, ax=axes, **BARS)
     axes.barh(places, reached, 0.8, color=PALE, label="reached it or a later step", zorder=0.9)
     axes.set_xlabel("")
     note(axes, places, entries, entries.map(whole))
-    column(axes, 38, places, "reached", mart["deals_reached"].map(whole))
-    column(axes, 98, places, "of previous", mart["conversion_from_previous_pct"].map(rate))
-    column(axes, 142, places, "of first", mart["conversion_from_first_pct"].map(rate))
+    column(axes, 44, places, "reached", mart["deals_reached"].map(whole))
+    column(axes, 104, places, "of previous", mart["conversion_from_previous_pct"].map(rate))
+    column(axes, 148, places, "of first", mart["conversion_from_first_pct"].map(rate))
     figure.key(axes)
     return figure
 

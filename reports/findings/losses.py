@@ -68,7 +68,7 @@ def reason_and_step(rep_losses_monthly: DataFrame, rep_funnel_dropoff: DataFrame
     if pairs.sum() >= FEWEST:
         reason, step = pairs.idxmax()
         yield Finding(
-            f"No loss with a known reason is more frequent than {short(reason)}"
+            f"The most frequent loss with a known reason is {short(reason)}"
             f" {_when(step, rep_funnel_dropoff)}: {whole(pairs.max())} of {whole(pairs.sum())}.",
             "chart-losses_by_reason_and_step",
         )

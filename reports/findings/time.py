@@ -17,9 +17,8 @@ def longest_stay(rep_stage_dwell: DataFrame) -> Findings:
         return
     if median.count() > 1 and median.min() >= ALIKE * median.max():
         yield Finding(
-            f"Deals stay about equally long in each of {whole(median.count())} stages: half of the"
-            f" stays that ended took {decimal(median.min())} to {decimal(median.max())} days or"
-            " more.",
+            f"Deals stay about equally long in each of {whole(median.count())} stages: the median"
+            f" of those that ended is {decimal(median.min())} to {decimal(median.max())} days.",
             "chart-days_in_stage",
         )
         return
