@@ -24,7 +24,8 @@ class Landed:
 
     `file`: as it was read. `raw`: the raw table. `rejected()`: one row per fault of a rejected row,
     in the order of the file: line, column_name, reason. `rows_outdone`: those of a lookup, among
-    the loaded ones, that share their key with another row, which wins.
+    the loaded ones, that share their key with another row, which wins. `rows_forgotten`: those,
+    among the loaded ones, that were about a user of whom nothing is kept.
     """
 
     file: ExportFile
@@ -34,6 +35,7 @@ class Landed:
     rows_rejected: int
     duplicates_collapsed: int
     rows_outdone: int
+    rows_forgotten: int
 
     @property
     def rows_read(self) -> int:
@@ -42,12 +44,14 @@ class Landed:
 
     @property
     def in_words(self) -> str:
-        """What is worth saying: "ok", or the rows that did not get in."""
+        """What is worth saying: "ok", or the rows that did not get in as they are."""
         said = []
         if self.duplicates_collapsed:
             said.append(f"{self.duplicates_collapsed:,} duplicates collapsed")
         if self.rows_rejected:
             said.append(f"{self.rows_rejected:,} rejected")
+        if self.rows_forgotten:
+            said.append(f"{self.rows_forgotten:,} of forgotten users")
         return ", ".join(said) or "ok"
 
 
@@ -106,6 +110,7 @@ def land_file(
     faulty = _faults_of(landed, source) if count["faulty"] else []
     rows_read = count["read"] + len(misshapen)
     rows_loaded = count["read"] - count["faulty"] - duplicates
+    outdone, about_somebody = _outdone(raw, source) if source.lookup else (0, rows_loaded)
     return Landed(
         file=file,
         raw=raw,
@@ -113,7 +118,8 @@ def land_file(
         rows_loaded=rows_loaded,
         rows_rejected=count["faulty"] + len(misshapen),
         duplicates_collapsed=duplicates,
-        rows_outdone=_outdone(raw, source) if source.lookup else 0,
+        rows_outdone=outdone,
+        rows_forgotten=rows_loaded - about_somebody,
     )
 
 
@@ -123,11 +129,11 @@ def _collapsed(repeated: Table, source: Source) -> Table:
     return repeated.group_by(*same, ROW_HASH).agg(repeated[SOURCE_ROW].max().name(SOURCE_ROW))
 
 
-def _outdone(raw: Table, source: Source) -> int:
-    """How many rows of a lookup share their key with one that wins."""
+def _outdone(raw: Table, source: Source) -> tuple[int, int]:
+    """How many rows of a lookup share their key with one that wins, and how many have one."""
     key = raw[source.key]  # null in the row about a forgotten user
     found = read_one(raw.agg(rows=key.count(), keys=key.nunique()))
-    return int(found["rows"] - found["keys"])
+    return int(found["rows"] - found["keys"]), int(found["rows"])
 
 
 def _faults_of(landed: Table, source: Source) -> list[dict[str, Any]]:

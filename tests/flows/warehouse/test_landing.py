@@ -424,6 +424,7 @@ def test_rows_that_differ_in_which_forgotten_user_they_name_are_still_two(wareho
         assert (landed.rows_loaded, landed.duplicates_collapsed) == (loaded, collapsed)
         assert landed.raw.count().to_pyarrow().as_py() == loaded
         assert landed.rows_outdone == 0
+        assert landed.rows_forgotten == (2 if name == "users" else 0)
 
 
 # Rejected rows
