@@ -46,8 +46,8 @@ def int_deal_losses(
 ) -> Table:
     """One row per loss of a deal; a deal that was reopened can be lost again.
 
-    A loss is a change that sets lost_reason. Where the log has none, or the deal was reopened after
-    its last one, what counts is that the deals table says that the deal is lost, and when.
+    A loss is a change that sets lost_reason. Where the log has none, or the deal entered a stage
+    after its last one, that the deals table says that the deal is lost, later than that, counts too.
 
     Columns:
         deal_id: the deal
