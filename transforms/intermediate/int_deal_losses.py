@@ -47,7 +47,7 @@ def int_deal_losses(
     """One row per loss of a deal; a deal that was reopened can be lost again.
 
     A loss is a change that sets lost_reason. Where the log has none, or the deal entered a stage
-    after its last one, that the deals table says that the deal is lost, later than that, counts too.
+    after its last one, and before the deals table says that it was lost, that counts, too.
 
     Columns:
         deal_id: the deal
