@@ -99,7 +99,7 @@ def test_the_run_is_named_after_its_source_and_its_as_of(deployed):
 
 
 def test_a_run_that_warns_is_completed_says_so_and_is_tagged(deployed):
-    assert deployed.run["state"]["message"] == "Published with 1 warning"
+    assert deployed.run["state"]["message"] == "Published with 2 warnings"
     assert {*deployed.run["tags"]} == {"sales", "ad-hoc", "warnings"}
 
 
