@@ -2,11 +2,12 @@
 
 import ibis
 from ibis import Table
+from ibis.expr.types import TimestampColumn
 
 from transforms.checks import not_null, references, rule, unique
 from transforms.graph import model
 from transforms.lookups import joined_by
-from transforms.timeline import FOREVER, logged_losses, reopenings
+from transforms.timeline import at_the_time, logged_losses, reopenings
 
 UNKNOWN_REASON = "Unknown reason"
 
@@ -67,7 +68,7 @@ def int_deal_losses(
     from_deals = lost.filter(is_another).select(
         "deal_id", at="closed_at", lost_reason_id=ibis.null("int64")
     )
-    losses = _in_their_stage(from_log.union(from_deals), stg_deal_stage_changes)
+    losses = at_the_time(from_log.union(from_deals), _spans_of_stages(stg_deal_stage_changes))
     return losses.left_join(reason_labels(stg_field_options), "lost_reason_id").select(
         "deal_id",
         "lost_reason_id",
@@ -77,18 +78,23 @@ def int_deal_losses(
     )
 
 
-def _in_their_stage(losses: Table, stages: Table) -> Table:
-    """The losses, each with the stage in which the deal was; an entry at its very time is later."""
-    until = stages.next_entered_at.fill_null(ibis.literal(FOREVER, "timestamp(6)"))
-    stages = stages.select(
-        "deal_id", "stage_id", "entered_at", until=until, is_first=stages.transition_number == 1
+def _spans_of_stages(stages: Table) -> Table:
+    """From when until when a loss is one in the stage: an entry at its very time comes after it.
+
+    But for the first, they so begin and end a microsecond later; times are known no finer.
+    """
+    return stages.select(
+        "deal_id",
+        "stage_id",
+        since=(stages.transition_number == 1).ifelse(
+            stages.entered_at, _right_after(stages.entered_at)
+        ),
+        until=_right_after(stages.next_entered_at),
     )
-    is_in_it = (losses["at"] > stages.entered_at) | (
-        stages.is_first & (losses["at"] == stages.entered_at)
-    )
-    return losses.left_join(
-        stages, [losses.deal_id == stages.deal_id, losses["at"] <= stages.until, is_in_it]
-    ).select(*losses.columns, "stage_id")
+
+
+def _right_after(at: TimestampColumn) -> TimestampColumn:
+    return at + ibis.interval(microseconds=1)
 
 
 def reason_labels(options: Table) -> Table:

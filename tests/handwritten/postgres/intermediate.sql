@@ -17,7 +17,8 @@ WITH events AS (
 SELECT events.deal_id, lost_at, lost_reason_id, coalesce(option_label, 'Unknown reason') AS lost_reason_label, stage_id
 FROM events
 LEFT JOIN staging.stg_field_options ON field_key = 'lost_reason' AND option_id = lost_reason_id
-LEFT JOIN staging.stage_spans ON stage_spans.deal_id = events.deal_id AND lost_at <= to_at AND (lost_at > from_at OR lost_at = from_at AND transition_number = 1);
+LEFT JOIN staging.stage_spans ON stage_spans.deal_id = events.deal_id AND lost_at <= to_at
+  AND lost_at > from_at - CASE WHEN transition_number = 1 THEN INTERVAL '1 microsecond' ELSE INTERVAL '0 microsecond' END;
 
 ANALYZE intermediate.int_deal_losses;
 
