@@ -31,6 +31,7 @@ from flows.warehouse.masking import masking_with
 from flows.warehouse.rows import (
     read,
     read_one,
+    read_scalar,
     recorded_run_ids,
     table_of,
     with_columns,
@@ -48,6 +49,9 @@ SETTINGS = (
 # of a million deals, of 6.6 million changes, takes 2.1 GB, and is a tenth slower in four parts.
 BYTES_PER_ROW = 600
 MOST_AT_ONCE = 8_000_000
+# Until a checkpoint, DuckDB holds in memory which rows of a table are gone: measured, so many bytes
+# for each row that is there. So much of the memory may go into that.
+BYTES_PER_ROW_OF_A_DELETE, SHARE_OF_DELETES = 10, 1 / 8
 # What is attached beside the file of the run is called so: no warehouse will be.
 ASIDE, AFRESH = "_funnel_aside", "_funnel_afresh"
 
@@ -67,6 +71,7 @@ class DuckDBWarehouse:
         self._before: tuple[int, ...] = ()
         self._there: set[tuple[str, str]] = set()  # schema and name of the tables
         self._recorded: set[str] = set()  # tables of `quality` that the run wrote
+        self._rows_held = 0  # of tables of which rows were replaced, since a checkpoint
         self._said: dict[tuple[str, str], tuple[str, Mapping[str, str]]] = {}  # comments
         self._building = self.path.with_name(f".{self.path.name}.building")
 
@@ -218,7 +223,11 @@ class DuckDBWarehouse:
     @property
     def rows_at_once(self) -> int:
         """Of how many rows to make a table at once for which it takes much memory."""
-        return min(MOST_AT_ONCE, memory_of(self.backend) // BYTES_PER_ROW)
+        return min(MOST_AT_ONCE, self._memory // BYTES_PER_ROW)
+
+    @property
+    def _memory(self) -> int:
+        return memory_of(self.backend)
 
     def replace(
         self,
@@ -240,6 +249,10 @@ class DuckDBWarehouse:
             statement = sge.delete(place, where=is_gone)
             self.backend.raw_sql(statement.sql("duckdb", unsupported_level=ErrorLevel.RAISE))
             self.backend.insert(name, new, database=schema)
+            self._rows_held += int(read_scalar(table.count()))
+            if self._rows_held * BYTES_PER_ROW_OF_A_DELETE > self._memory * SHARE_OF_DELETES:
+                self.backend.raw_sql("CHECKPOINT")
+                self._rows_held = 0
         return table, new
 
     def set_aside(self, name: str, rows: Table) -> Table:

@@ -1,5 +1,6 @@
 """What a run may take: memory, and disk for what does not fit into it."""
 
+import ibis
 import pytest
 
 from flows.errors import RunFailedError
@@ -7,6 +8,7 @@ from flows.warehouse import reader
 from flows.warehouse.duckdb import DuckDBWarehouse
 from flows.warehouse.faults import told_in_short
 from flows.warehouse.limits import Limits
+from flows.warehouse.rows import read_scalar
 
 MANY = "SELECT i, hash(i)::VARCHAR || hash(i + 1)::VARCHAR AS text FROM range(3000000) t(i)"
 
@@ -64,6 +66,17 @@ def test_a_run_that_needs_more_disk_names_the_folder_and_the_setting(tmp_path):
             warehouse.build("marts", "many", rows)
     assert str(raised.value) == f"marts.many: {NO_DISK.format(tmp_path)}"
     assert [file.name for file in tmp_path.iterdir()] == [".sales.duckdb.lock"]
+
+
+def test_rows_of_large_tables_are_replaced_within_the_memory(tmp_path):
+    warehouse = DuckDBWarehouse(tmp_path / "sales.duckdb", Limits(memory=40_000_000))
+    with warehouse.held(), warehouse.run():
+        for name in ("stg_deals", "stg_activities"):
+            ids = ibis.range(2_000_000).unnest().name("deal_id").as_table()
+            table = warehouse.build("staging", name, ids)
+            few = table.filter(table.deal_id % 100 == 7)
+            replaced, _ = warehouse.replace("staging", name, few, few, ["deal_id"])
+            assert read_scalar(replaced.deal_id.nunique()) == 2_000_000
 
 
 def test_what_reads_for_postgresql_keeps_to_the_limits(tmp_path, monkeypatch):
