@@ -1,8 +1,9 @@
 """How long runs take, beside what else makes the same tables: `make bench`.
 
-Only some of it: `python -m tests.benchmarks.bench small million incremental ten_million postgres
-incremental_postgres`. Those who are compared take turns, after a warm-up ROUNDS times; where one
-round takes long, without a warm-up and less often. Run it on an idle machine.
+Only some of it: `python -m tests.benchmarks.bench small million incremental ten_million
+incremental_ten_million postgres incremental_postgres`. Those who are compared take turns, after a
+warm-up ROUNDS times; where one round takes long, without a warm-up and less often. Run it on an
+idle machine.
 
 Beside us are the handwritten SQL that the models are held against, which has no checks and no
 report, and `dbt build` of a project with the same tables and rules, which has no report. Both have
@@ -200,27 +201,35 @@ def postgres(place: Path, environment: dict[str, str]) -> None:
 def incremental(place: Path, environment: dict[str, str]) -> None:
     """What is new of one deal in a hundred of a million, beside a whole run, on DuckDB."""
     with server(place, environment) as there:
-        took = of_what_is_new(f"duckdb://{place}/ours.duckdb", place, there, ROUNDS)
+        took = of_what_is_new(10**6, f"duckdb://{place}/ours.duckdb", place, there, ROUNDS)
         keep("what is new of 1 % of a million deals, DuckDB", took)
 
 
+def incremental_ten_million(place: Path, environment: dict[str, str]) -> None:
+    """The same of ten million."""
+    with server(place, environment) as there:
+        took = of_what_is_new(10**7, f"duckdb://{place}/ours.duckdb", place, there, 1)
+        keep("what is new of 1 % of ten million deals, DuckDB", took)
+
+
 def incremental_postgres(place: Path, environment: dict[str, str]) -> None:
-    """The same on PostgreSQL."""
+    """The same of a million on PostgreSQL."""
     with postgres_server(place) as anew, server(place, environment) as there:
         url = anew("ours")
-        took = of_what_is_new(url, place, there, FEW_ROUNDS, before=partial(checkpoint, url))
+        took = of_what_is_new(10**6, url, place, there, FEW_ROUNDS, partial(checkpoint, url))
         keep("what is new of 1 % of a million deals, PostgreSQL", took, all_here=False)
 
 
 def of_what_is_new(
+    deals: int,
     url: str,
     place: Path,
     environment: dict[str, str],
     rounds: int,
     before: Callable[[], None] = lambda: None,
 ) -> dict[str, list[Measured]]:
-    """Whole runs, each followed by one over what is new."""
-    export = exported(10**6, environment)
+    """Whole runs of so many deals, each followed by one over what is new."""
+    export = exported(deals, environment)
     new = one_in_a_hundred(export, place / "new")
     whole = ("--incremental", "--full-refresh")
     contenders = {
@@ -251,7 +260,15 @@ def one_in_a_hundred(export: Path, new: Path) -> Path:
 
 BENCHMARKS = {
     one.__name__: one
-    for one in (small, million, incremental, ten_million, postgres, incremental_postgres)
+    for one in (
+        small,
+        million,
+        incremental,
+        ten_million,
+        incremental_ten_million,
+        postgres,
+        incremental_postgres,
+    )
 }
 
 if __name__ == "__main__":
