@@ -118,14 +118,11 @@ def _within_quotes(odd: Table) -> Table:
 
 def _moved_down(places: Table, lines: Table) -> Table:
     """The places, each moved down by the lines that lie before it, which are not counted in it."""
-    counted = lines.select(
-        # So many of the other lines stand before this one.
-        others_before=lines.line - ibis.row_number().over(order_by=lines.line) - 1
+    before = ibis.row_number().over(order_by=lines.line) + 1
+    counted = lines.select(lines_before=before, behind=lines.line - before + 1)
+    # Several follow each other without one between them: all of them lie before the next place.
+    counted = counted.group_by("behind").agg(lines_before=counted.lines_before.max())
+    moved = places.asof_join(counted, places.place >= counted.behind)
+    return moved.mutate(place=moved.place + moved.lines_before.fill_null(0)).drop(
+        "lines_before", "behind"
     )
-    numbered = places.mutate(row=ibis.row_number())
-    joined = numbered.left_join(counted, counted.others_before < numbered.place)
-    moved = joined.group_by("row").agg(
-        lines_before=joined.others_before.count(),
-        **{name: joined[name].arbitrary() for name in places.columns},
-    )
-    return moved.mutate(place=moved.place + moved.lines_before).drop("row", "lines_before")

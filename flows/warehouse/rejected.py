@@ -80,6 +80,8 @@ def rejected_rows(file: ExportFile, faulty: Rows, misshapen: Rows, rows_read: in
         return []
     # What it would spill is not masked.
     connection = ibis.duckdb.connect(temp_directory="")
+    # Of a JSON file it does not know the number of rows: it would look at all lines for each.
+    connection.raw_sql("SET asof_loop_join_threshold = 0")
     try:
         with TemporaryDirectory() as folder:
             of_fault = {"source_row": "int64", "column_name": "string", "reason": "string"}
