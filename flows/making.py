@@ -19,6 +19,9 @@ from flows.warehouse.rows import read_scalar
 from transforms.graph import BEFORE, Model
 from transforms.sources import RAW_TABLES, Source
 
+# So many rows the largest table of a model has for each value, more or less: changes of a deal.
+ROWS_OF_EACH = 7
+
 
 def begin(run: Run, key: bytes, forgotten: Collection[int], *, full_refresh: bool) -> None:
     """Find out how the warehouse is to be refreshed, and make room for what is made anew.
@@ -101,8 +104,7 @@ def make(run: Run, name: str) -> tuple[Table, str]:
         if is_asked and _is_another(run, model, tables):
             refresh.changed.add(name)
     else:
-        others = ", ".join(sorted(refresh.changed & {*model.upstream}))
-        why_whole = refresh.why_whole or (f"{others} changed" if others else None)
+        why_whole = _why_whole(run, model, model.refresh_by) if refresh.adds else None
         if refresh.adds and why_whole is None:
             before = run.warehouse.kept(name, model.schema)
             if before is not None:
@@ -114,6 +116,25 @@ def make(run: Run, name: str) -> tuple[Table, str]:
         refresh.changed.add(name)
     made = build(run.warehouse, model, tables, run.given, run.run_id, is_kept=refresh.keeps_rows)
     return made, said
+
+
+def _why_whole(run: Run, model: Model, column: str) -> str | None:
+    """Why a model of which single rows can be made anew is made whole; None if it is not."""
+    refresh = run.refresh
+    if refresh.why_whole is None and column not in refresh.touched:
+        refresh.why_whole = _much_is_touched(run, column)
+    others = ", ".join(sorted(refresh.changed & {*model.upstream}))
+    return refresh.why_whole or (f"{others} changed" if others else None)
+
+
+def _much_is_touched(run: Run, column: str) -> str | None:
+    """How much, where it may not fit into memory at once: what is made whole is made in parts."""
+    at_once = run.warehouse.rows_at_once
+    if at_once is None:
+        return None
+    touched = read_scalar(_touched(run, column).count())
+    is_much = touched * ROWS_OF_EACH > at_once
+    return f"{touched:,} values of {column} are new or changed" if is_much else None
 
 
 def _is_followed(run: Run, name: str) -> bool:

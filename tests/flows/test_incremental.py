@@ -227,6 +227,18 @@ def test_another_version_of_the_code_makes_every_model_anew(
     assert tables(url, "second") == whole_tables([FIRST, batch])
 
 
+def test_where_more_is_touched_than_fits_into_memory_every_model_is_made_whole(
+    told_first, tell, whole_tables, monkeypatch
+):
+    monkeypatch.setattr("flows.making.ROWS_OF_EACH", 10**9)
+    batch = NEXT["deals that are new, late and corrected"]
+    run = tell(told_first, batch, "second", incremental=True)
+    fits = not told_first.startswith("duckdb")  # the others do not keep it in memory
+    assert run.refresh.why_whole == (None if fits else "3 values of deal_id are new or changed")
+    assert bool(run.refresh.fresh) == fits
+    assert tables(told_first, "second") == whole_tables([FIRST, batch])
+
+
 def test_rows_that_another_version_read_otherwise_are_refused(
     new_warehouse, tell, whole_tables, monkeypatch
 ):
