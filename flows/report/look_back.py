@@ -56,7 +56,7 @@ def look_back(settings: Settings, moment: datetime) -> dict[str, Any]:
     name = settings.report.stem + f"_known_at_{moment:%Y%m%dT%H%M%SZ}.html"
     file = settings.report.with_name(name)
     check_no_folder(file)
-    with looking_at_one_run(settings.warehouse_with_password) as backend:
+    with looking_at_one_run(settings.warehouse_with_password, settings.limits) as backend:
         then, now = _runs(backend, moment, shown(settings.warehouse))
         entries = backend.table(HISTORY, database="snapshots")
         known_then, known_now = known_at(entries, then["started_at"]), known_at(entries)

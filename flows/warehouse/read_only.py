@@ -11,10 +11,15 @@ from flows.errors import InputError
 from flows.warehouse import versions
 from flows.warehouse.address import WAREHOUSES, is_postgres, shown, spark_places
 from flows.warehouse.faults import told_in_short
+from flows.warehouse.limits import USUAL, Limits, keep_within
 
 
-def open_to_look(url: str) -> SQLBackend:
+def open_to_look(url: str, limits: Limits = USUAL) -> SQLBackend:
     """A connection that can change nothing and keeps no run waiting.
+
+    Args:
+        url: of the warehouse.
+        limits: of what DuckDB may take here, if it is a file.
 
     Raises:
         SalesFunnelError: there is nothing to look at, or it cannot be opened; says what to do.
@@ -26,7 +31,7 @@ def open_to_look(url: str) -> SQLBackend:
     elif places := spark_places(url):
         backend = versions.open_to_look(places[1])
     else:
-        backend = _file(url)
+        backend = _file(url, limits)
     if not {"marts", "quality"} <= {*backend.list_databases()} or not backend.list_tables(
         database="marts"
     ):
@@ -36,13 +41,13 @@ def open_to_look(url: str) -> SQLBackend:
 
 
 @contextmanager
-def looking_at_one_run(url: str) -> Iterator[SQLBackend]:
+def looking_at_one_run(url: str, limits: Limits) -> Iterator[SQLBackend]:
     """The same for a while, in which everything is read as one run left it.
 
     Raises:
         SalesFunnelError: as `open_to_look`.
     """
-    backend = open_to_look(url)
+    backend = open_to_look(url, limits)
     try:
         backend.raw_sql("BEGIN TRANSACTION")
         yield backend
@@ -53,11 +58,13 @@ def looking_at_one_run(url: str) -> Iterator[SQLBackend]:
 WHAT_TO_DO = "run `python -m flows.main` into it first, or name another warehouse"
 
 
-def _file(url: str) -> SQLBackend:
+def _file(url: str, limits: Limits) -> SQLBackend:
     scheme, _, path = url.partition("://")
     if scheme != "duckdb" or not path:
         raise InputError(f"the warehouse must be written as {WAREHOUSES}")
     if not Path(path).is_file():
         raise InputError(f"{url}: there is no such file; {WHAT_TO_DO}")
     with told_in_short(path):
-        return ibis.duckdb.connect(path, read_only=True)
+        backend = ibis.duckdb.connect(path, read_only=True)
+        keep_within(backend, limits)
+        return backend

@@ -108,7 +108,7 @@ def open_results(warehouse: str | None = None) -> Results:
     """
     try:
         settings = load_settings(warehouse=warehouse)
-        backend = open_to_look(settings.warehouse_with_password)
+        backend = open_to_look(settings.warehouse_with_password, settings.limits)
     except SalesFunnelError as error:
         raise NotReadyError(str(error)) from None
     matplotlib.rcParams.update(STYLE | {"figure.facecolor": "white", "figure.dpi": 110})

@@ -8,6 +8,7 @@ from flows.warehouse import reader
 from flows.warehouse.duckdb import DuckDBWarehouse
 from flows.warehouse.faults import told_in_short
 from flows.warehouse.limits import Limits
+from flows.warehouse.read_only import open_to_look
 from flows.warehouse.rows import read_scalar
 
 MANY = "SELECT i, hash(i)::VARCHAR || hash(i + 1)::VARCHAR AS text FROM range(3000000) t(i)"
@@ -77,6 +78,18 @@ def test_rows_of_large_tables_are_replaced_within_the_memory(tmp_path):
             few = table.filter(table.deal_id % 100 == 7)
             replaced, _ = warehouse.replace("staging", name, few, few, ["deal_id"])
             assert read_scalar(replaced.deal_id.nunique()) == 2_000_000
+
+
+def test_who_looks_at_results_keeps_to_the_limits(tmp_path):
+    file = tmp_path / "sales.duckdb"
+    published = ibis.duckdb.connect(file)
+    published.create_database("marts")
+    published.create_database("quality")
+    published.create_table("obt_deals", schema={"deal_id": "int64"}, database="marts")
+    published.disconnect()
+    backend = open_to_look(f"duckdb://{file}", TIGHT)
+    assert memory_limit(backend) == pytest.approx(TIGHT.memory, rel=0.01)
+    backend.disconnect()
 
 
 def test_what_reads_for_postgresql_keeps_to_the_limits(tmp_path, monkeypatch):
