@@ -39,6 +39,11 @@ class CheckResult:
         """The rule and how many rows break it."""
         return f"{self.status}: {self.check_name} {self.failing_rows:,} of {self.total_rows:,} rows"
 
+    @property
+    def with_table(self) -> str:
+        """The same, of which table."""
+        return f"{self.model}: {self.in_words}"
+
 
 def build(
     warehouse: Warehouse,

@@ -152,7 +152,7 @@ def record(run: Run, status: str, fingerprint: str) -> dict[str, pa.Table]:
             of_run
             | {name: summary[name] for name in _OF_SUMMARY}
             | {
-                "reason": "; ".join(result.in_words for result in run.failed_checks) or None,
+                "reason": "; ".join(result.with_table for result in run.failed_checks) or None,
                 "started_at": run.started_at,
                 "finished_at": now(),
                 "source": shown(run.settings.source),

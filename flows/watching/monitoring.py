@@ -66,7 +66,7 @@ def show_outcome(run: Run, summary: dict[str, Any], found: dict[str, pa.Table]) 
             "The UI could not be told what the run did: %s", type(error).__name__
         )
     if is_stopped:
-        broken = [f"{result.model}: {result.in_words}" for result in run.failed_checks]
+        broken = [result.with_table for result in run.failed_checks]
         return Failed(
             message=f"{QUALITY_GATE}: nothing was published: {'; '.join(broken)}",
             data=RunFailedError("\n  ".join(["checks failed, nothing was published:", *broken])),
