@@ -33,6 +33,15 @@ def that_stay() -> dict[str, dict[str, Any]]:
     return {name: service for name, service in services().items() if service["restart"] != "no"}
 
 
+def test_the_server_writes_its_pages_where_it_may():
+    """As it starts; where it may not, it has none, and goes on without."""
+    server = services()["prefect"]
+    pages = PurePosixPath(server["environment"]["PREFECT_SERVER_UI_STATIC_DIRECTORY"])
+    in_memory = [mount.partition(":")[0] for mount in server["tmpfs"]]
+    assert server["read_only"]
+    assert any(pages.is_relative_to(folder) for folder in in_memory)
+
+
 @pytest.mark.parametrize(
     ("schema", "file"),
     [
