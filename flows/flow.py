@@ -151,7 +151,8 @@ def _refresh(settings: Settings, rotate_key: bool, full_refresh: bool) -> Any:
         begin(run, key, forgotten, full_refresh=full_refresh)
         with target.masking(key):
             states = _make_tables(run, folder, drawing)
-        check_models(run, wait_for=list(states.values()))
+        read = {table for model in run.models.values() for table in model.upstream}
+        check_models(run, wait_for=[state for name, state in states.items() if name not in read])
 
         status = "stopped" if run.failed_checks else "published"
         found = record_run(run, status)
@@ -211,8 +212,8 @@ def _ingest(name: str, run: Run, folder: Path, states: dict[str, State[Any]]) ->
     """Land a table. Where it cannot be read, the others are tried too: all is told."""
     wrong = []
     for table in (name, *(other for other in RAW_TABLES if other not in {name, *states})):
-        states[table] = ingest_table(table, run, folder, return_state=True)
-        error = states[table].result(raise_on_failure=False)
+        states[table] = state = ingest_table(table, run, folder, return_state=True)
+        error = None if state.is_completed() else state.result(raise_on_failure=False)
         if isinstance(error, InputError):
             wrong.append(str(error))
         elif not wrong or isinstance(error, InterruptedRunError):
@@ -225,5 +226,6 @@ def _ingest(name: str, run: Run, folder: Path, states: dict[str, State[Any]]) ->
 
 def _done(state: State[Any]) -> State[Any]:
     """The state of a task that succeeded; raises the error of one that did not."""
-    state.result()
+    if not state.is_completed():
+        state.result()
     return state

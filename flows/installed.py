@@ -6,12 +6,26 @@ for when nothing else can be imported: keep it to the standard library.
 
 import platform
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 
 from flows import ROOT
 
 NEWER_PYTHON = "make clean run PYTHON=python3.12"
 PROJECT = ROOT / "pyproject.toml"
+
+
+def is_of_ours(error: ImportError) -> bool:
+    """Whether it is a module of this project that cannot be imported."""
+    return (error.name or "").partition(".")[0] == "flows"
+
+
+def does_not_fit(error: ImportError) -> str:
+    """What it means that a package cannot be imported, in lines."""
+    lines = [f"what is installed does not fit: {error}"]
+    with suppress(OSError):  # there is no pyproject.toml beside the code
+        lines += [f"  {said}. Fix: {fix}" for said, fix in misfits()]
+    return "\n".join(lines)
 
 
 def misfits() -> Iterator[tuple[str, str]]:

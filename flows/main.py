@@ -28,14 +28,11 @@ try:
     from flows.start import start, stopped
     from flows.unforeseen import told_in_short
 except ImportError as error:
-    from flows.installed import misfits
+    from flows.installed import does_not_fit, is_of_ours
 
-    if __name__ != "__main__" or (error.name or "").partition(".")[0] == "flows":
+    if __name__ != "__main__" or is_of_ours(error):
         raise
-    print(f"Error: what is installed does not fit: {error}", file=sys.stderr)
-    with suppress(OSError):  # there is no pyproject.toml beside the code
-        for said, fix in misfits():
-            print(f"  {said}. Fix: {fix}", file=sys.stderr)
+    print(f"Error: {does_not_fit(error)}", file=sys.stderr)
     sys.exit(1)
 
 ACTIONS = ("rotate-key", "forget", "config", "doctor")

@@ -25,9 +25,10 @@ def show_config(as_json: bool, **given: str | None) -> None:
 
 def show_findings(quiet: bool, as_json: bool, **given: str | None) -> int:
     """Print what would keep a run with these options from succeeding; gives the exit code."""
-    from flows.doctor import examine, in_words, verdict
+    with told_in_short("doctor"):
+        from flows.doctor import examine, in_words, verdict
 
-    found = examine(**given)
+        found = examine(**given)
     status = verdict(found)
     if as_json:
         click.echo(json.dumps({"status": status, "findings": [*map(asdict, found)]}))
@@ -38,10 +39,10 @@ def show_findings(quiet: bool, as_json: bool, **given: str | None) -> int:
 
 def show_known_at(quiet: bool, as_json: bool, known_at: str, **given: str | None) -> None:
     """Write the page about the funnel as it was known, and say so."""
-    from flows.report.look_back import in_words, look_back, moment_of
-
     os.umask(0o077)
     with told_in_short("--known-at"):
+        from flows.report.look_back import in_words, look_back, moment_of
+
         settings = with_secrets(load_settings(**given))
         found = look_back(settings, moment_of(known_at))
     if as_json:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from flows import signals
 from flows.errors import InterruptedRunError, RunFailedError, SalesFunnelError, ServerGoneError
+from flows.installed import does_not_fit, is_of_ours
 from flows.warehouse import in_our_words
 
 
@@ -31,6 +32,8 @@ def told_in_short(what: str) -> Iterator[None]:
         if _is_of_the_server(error):
             done = "the results are published, but" if signals.published.is_set() else f"{what}:"
             raise ServerGoneError(f"{done} the Prefect server {_its_answer(error)}") from None
+        if isinstance(error, ImportError) and not is_of_ours(error):
+            raise RunFailedError(does_not_fit(error)) from None
         frame = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{Path(frame.filename).name}:{frame.lineno}"
         raise RunFailedError(f"{what}: {type(error).__name__} in {place}") from None

@@ -1,12 +1,15 @@
-"""Everything that differs between engines. Nothing outside this package names one."""
+"""Everything that differs between engines. Nothing outside this package names one.
+
+This module is imported first: keep it light.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
-
-from ibis import Table
 
 from flows.errors import FULL, InputError, SalesFunnelError, of_file
 from flows.warehouse.address import WAREHOUSES, file_of, is_postgres, spark_places
@@ -15,6 +18,8 @@ from flows.warehouse.limits import USUAL, Limits
 from transforms.sources import Source
 
 if TYPE_CHECKING:
+    from ibis import Table
+
     from flows.warehouse.landing import Landed
 
 
@@ -58,7 +63,7 @@ class Warehouse(Protocol):
     def masking(self, key: bytes) -> AbstractContextManager[None]:
         """Make pseudonyms with the key while it lasts."""
 
-    def land(self, file: ExportFile, zone: str, forgotten: Collection[int] = ()) -> "Landed":
+    def land(self, file: ExportFile, zone: str, forgotten: Collection[int] = ()) -> Landed:
         """Read a table of the export into its raw table, within `masking`; of the users whose ids
         are `forgotten`, nothing gets in.
         """

@@ -64,6 +64,7 @@ class DuckDBWarehouse:
 
     backend: Backend
     _lock: Lock
+    _catalog: str
 
     def __init__(self, path: Path, limits: Limits = USUAL) -> None:
         self.path = path.resolve()  # a link stays: what it names is replaced
@@ -133,6 +134,7 @@ class DuckDBWarehouse:
                 keep_within(self.backend, self._limits)
                 for setting in SETTINGS:
                     self.backend.raw_sql(f"SET {setting}")
+                self._catalog = self.backend.current_catalog
                 present = self.backend.list_databases()
                 for schema in SCHEMAS:
                     if schema not in present:
@@ -204,7 +206,8 @@ class DuckDBWarehouse:
             self._there.add((schema, name))
             if schema == QUALITY:
                 self._recorded.add(name)
-            return self.backend.create_table(name, rows, database=schema, overwrite=is_there)
+            place = (self._catalog, schema)  # else Ibis asks for the first of both
+            return self.backend.create_table(name, rows, database=place, overwrite=is_there)
 
     def _build_in_parts(self, schema: str, name: str, parts: Sequence[Table]) -> Table:
         """Beside the one of that name, of which each part may be made."""

@@ -11,9 +11,6 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from flows.errors import InputError
 from flows.printable import printable
 from transforms.sources import SOURCES, Source
@@ -284,9 +281,12 @@ def _check_whole(path: Path) -> None:
 
 
 def _parquet_header(path: Path) -> tuple[str, ...]:
+    import pyarrow.parquet as pq  # takes a while, and few need it
+    from pyarrow import ArrowInvalid
+
     try:
         return tuple(pq.read_schema(path).names)
-    except pa.ArrowInvalid:
+    except ArrowInvalid:
         raise InputError(f"{path}: not a Parquet file; export the table again") from None
 
 

@@ -1,8 +1,12 @@
 """How much memory and disk the DuckDB of a run may take."""
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-from ibis.backends.duckdb import Backend
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ibis.backends.duckdb import Backend
 
 # Of what DuckDB takes when it is not told: 80 % of the memory of the machine, or of the container.
 # Half of all leaves room for the rest of the run.

@@ -4,6 +4,8 @@ import json
 import re
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +16,7 @@ import duckdb
 import pytest
 
 from flows.warehouse.duckdb import DuckDBWarehouse
+from tests.flows.sandbox import ROOT
 
 Done = CompletedProcess[str]
 
@@ -145,6 +148,15 @@ def test_a_run_waits_for_no_import_of_pandas(published, export):
         """
     run = published.run("--quiet", "--source", export(), code=code)
     assert run.stdout == "['pyarrow']\n", run.stderr
+
+
+def test_the_command_begins_without_what_takes_a_while():
+    """Its help, too, would wait for it: half a second."""
+    code = (
+        "import flows.main, sys; print({'duckdb', 'ibis', 'prefect', 'pyarrow'} & {*sys.modules})"
+    )
+    said = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True)
+    assert said == "set()\n"
 
 
 def test_json_is_the_outcome(sample, shared):
