@@ -1,7 +1,7 @@
 """Models into tables, with the rules they promise to keep."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -60,8 +60,8 @@ def build(
     """
     if model.schema != QUALITY:
         columns = (model.refresh_by,) if is_kept and model.refresh_by else ()
-        parts = _parts(warehouse, model, tables)
-        rows, *more = (model.expression(part, settings) for part in parts)
+        read = {name: tables[name] for name in model.inputs}
+        rows, *more = rows_in_parts(warehouse, model, read, settings)
         return warehouse.build(model.schema, model.name, rows, model.key, columns, more)
     rows = model.expression(tables, settings)
     kept = warehouse.append(
@@ -70,25 +70,35 @@ def build(
     return kept.filter(kept.run_id == run_id).drop("run_id")
 
 
+def rows_in_parts(
+    warehouse: Warehouse, model: Model, read: Mapping[str, Table], settings: Mapping[str, Any]
+) -> Sequence[Table]:
+    """The rows that a model makes of the tables that it reads; where these are large, in parts."""
+    return [model.expression(part, settings) for part in _parts(warehouse, model, read)]
+
+
 def _parts(
-    warehouse: Warehouse, model: Model, tables: Mapping[str, Table]
+    warehouse: Warehouse, model: Model, read: Mapping[str, Table]
 ) -> list[Mapping[str, Table]]:
-    """The tables that a model reads; of a large one, those of some values of `refresh_by` each."""
-    if model.in_parts_of is None or model.refresh_by is None or warehouse.rows_at_once is None:
-        return [tables]
-    column, measured = model.refresh_by, tables[model.in_parts_of]
-    rows = read_scalar(measured.count())
-    number = math.ceil(rows / warehouse.rows_at_once)
+    """The tables that a model reads; of large ones, those of some values of `refresh_by` each."""
+    column, at_once = model.refresh_by, warehouse.rows_at_once
+    if not model.in_parts or column is None or at_once is None:
+        return [read]
+    values = ibis.union(
+        *(table.select(column) for table in read.values() if column in table.columns)
+    )
+    rows = read_scalar(values.count())
+    number = math.ceil(rows / at_once)
     if number < 2:
-        return [tables]
-    sample = measured.sample(min(1.0, SAMPLED / rows), method="block", seed=0)
+        return [read]
+    sample = values.sample(min(1.0, SAMPLED / rows), method="block", seed=0)
     quantiles = (sample[column].quantile(place / number) for place in range(1, number))
     found = read_one(
         sample.agg(**{f"bound_{place}": bound for place, bound in enumerate(quantiles)})
     )
     bounds = sorted({min(int(bound), LARGEST) for bound in found.values() if bound is not None})
     return [
-        {name: _between(table, column, *ends) for name, table in tables.items()}
+        {name: _between(table, column, *ends) for name, table in read.items()}
         for ends in pairwise([None, *bounds, None])
     ]
 
@@ -106,25 +116,34 @@ def _between(table: Table, column: str, low: int | None, high: int | None) -> Ta
 
 
 def ask(
-    warehouse: Warehouse, model: Model, tables: Mapping[str, Table], settings: Mapping[str, Any]
+    warehouse: Warehouse,
+    model: Model,
+    tables: Mapping[str, Table],
+    settings: Mapping[str, Any],
+    rows: int,
 ) -> Callable[[], list[CheckResult]]:
-    """Hold a built table against its rules, in one query; what is given back gives the results.
+    """Hold a built table against its rules; what is given back gives the results.
+
+    One query is quicker; where there are more rows than an engine takes at once, only the rules
+    about single rows are in one, and each of the others has its own.
 
     Args:
         warehouse: where the table is.
         model: whose rules.
         tables: the table, and those that its rules need.
         settings: of the run.
+        rows: of the table.
     """
-    table = tables[model.name]
-    failing = {
-        f"failing_{place}": check.count(table, tables, settings)
-        for place, check in enumerate(model.checks)
-    }
-    answer = warehouse.ask(table.agg(total=table.count(), **failing))
+    at_once = warehouse.rows_at_once
+    places = range(len(model.checks))
+    groups: list[Sequence[int]] = [places]
+    if at_once is not None and rows > at_once:
+        single = [place for place in places if model.checks[place].breaks is not None]
+        groups = [single, *([place] for place in places if place not in single)]
+    answers = [warehouse.ask(_failing(model, group, tables, settings)) for group in groups]
 
     def results() -> list[CheckResult]:
-        found = answer()
+        found = {name: count for answer in answers for name, count in answer().items()}
         return [
             CheckResult(
                 model.name, check.name, check.severity, found[f"failing_{place}"], found["total"]
@@ -133,3 +152,14 @@ def ask(
         ]
 
     return results
+
+
+def _failing(
+    model: Model, places: Iterable[int], tables: Mapping[str, Table], settings: Mapping[str, Any]
+) -> Table:
+    """One row: how many rows the table has, and how many break each rule at one of these places."""
+    table = tables[model.name]
+    counts = {
+        f"failing_{place}": model.checks[place].count(table, tables, settings) for place in places
+    }
+    return table.agg(total=table.count(), **counts)

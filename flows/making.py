@@ -6,7 +6,7 @@ from functools import reduce
 import ibis
 from ibis import Table
 
-from flows.build import build
+from flows.build import build, rows_in_parts
 from flows.people import are_others_than_before, fingerprint
 from flows.records.dictionary import made_before
 from flows.records.record import last_published
@@ -18,9 +18,6 @@ from flows.warehouse.reading import SOURCE_ROW
 from flows.warehouse.rows import read_scalar
 from transforms.graph import BEFORE, Model
 from transforms.sources import RAW_TABLES, Source
-
-# So many rows the largest table of a model has for each value, more or less: changes of a deal.
-ROWS_OF_EACH = 7
 
 
 def begin(run: Run, key: bytes, forgotten: Collection[int], *, full_refresh: bool) -> None:
@@ -94,8 +91,16 @@ def _told_apart(source: Source, rows: Table) -> Table:
     return rows.mutate(place=place).drop(SOURCE_ROW)
 
 
-def make(run: Run, name: str) -> tuple[Table, str]:
-    """The table of a model, made whole or only where something changed; and which of both."""
+def make(run: Run, name: str) -> str:
+    """Make the table of a model, whole or only where something changed; says which of both."""
+    if "as_of" in run.models[name].settings:
+        run.fix_as_of()
+    run.tables[name], said = _made(run, name)
+    run.rows[name] = read_scalar(run.tables[name].count())
+    return said
+
+
+def _made(run: Run, name: str) -> tuple[Table, str]:
     model, refresh = run.models[name], run.refresh
     tables = run.tables | ({BEFORE: _as_before(run, model)} if model.remembers else {})
     said = "ok"
@@ -104,7 +109,8 @@ def make(run: Run, name: str) -> tuple[Table, str]:
         if is_asked and _is_another(run, model, tables):
             refresh.changed.add(name)
     else:
-        why_whole = _why_whole(run, model, model.refresh_by) if refresh.adds else None
+        others = ", ".join(sorted(refresh.changed & {*model.upstream}))
+        why_whole = refresh.why_whole or (f"{others} changed" if others else None)
         if refresh.adds and why_whole is None:
             before = run.warehouse.kept(name, model.schema)
             if before is not None:
@@ -116,25 +122,6 @@ def make(run: Run, name: str) -> tuple[Table, str]:
         refresh.changed.add(name)
     made = build(run.warehouse, model, tables, run.given, run.run_id, is_kept=refresh.keeps_rows)
     return made, said
-
-
-def _why_whole(run: Run, model: Model, column: str) -> str | None:
-    """Why a model of which single rows can be made anew is made whole; None if it is not."""
-    refresh = run.refresh
-    if refresh.why_whole is None and column not in refresh.touched:
-        refresh.why_whole = _much_is_touched(run, column)
-    others = ", ".join(sorted(refresh.changed & {*model.upstream}))
-    return refresh.why_whole or (f"{others} changed" if others else None)
-
-
-def _much_is_touched(run: Run, column: str) -> str | None:
-    """How much, where it may not fit into memory at once: what is made whole is made in parts."""
-    at_once = run.warehouse.rows_at_once
-    if at_once is None:
-        return None
-    touched = read_scalar(_touched(run, column).count())
-    is_much = touched * ROWS_OF_EACH > at_once
-    return f"{touched:,} values of {column} are new or changed" if is_much else None
 
 
 def _is_followed(run: Run, name: str) -> bool:
@@ -165,11 +152,12 @@ def _make_anew(
     read = {name: _rows_of(run, name, column, values) for name in model.upstream}
     if model.remembers:
         read[BEFORE] = tables[BEFORE].semi_join(values, column)
-    rows = model.expression(read, run.given)
+    parts = rows_in_parts(run.warehouse, model, read, run.given)
     if moves is not None:
-        rows = rows.filter(moves(rows) | rows[column].isin(touched[column]))
+        parts = [rows.filter(moves(rows) | rows[column].isin(touched[column])) for rows in parts]
+    rows, *more = parts
     table, run.refresh.fresh[model.name] = run.warehouse.replace(
-        model.schema, model.name, rows, gone, on, model.key
+        model.schema, model.name, rows, gone, on, model.key, more
     )
     return table
 

@@ -36,6 +36,7 @@ class Run:
         self.export = export
         self.models: dict[str, Model] = load_models()
         self.tables: dict[str, Table] = {}
+        self.rows: dict[str, int] = {}  # by model
         self.landed: dict[str, Landed] = {}
         self.asked: dict[str, Callable[[], list[CheckResult]]] = {}  # by model
         self.checks: list[CheckResult] = []
@@ -76,7 +77,8 @@ class Run:
         for name, model in self.models.items():
             needed = {name, *(table for check in model.checks for table in check.needs)}
             if name not in self.asked and needed <= self.tables.keys():
-                self.asked[name] = ask(self.warehouse, model, self.tables, self.given)
+                rows = self.rows[name]
+                self.asked[name] = ask(self.warehouse, model, self.tables, self.given, rows)
 
     def check_raw(self, name: str) -> list[CheckResult]:
         """The rules about a table of the export as it was read: staging does not show all of it."""

@@ -26,7 +26,7 @@ from flows.run import Run
 from flows.version import code_version
 from flows.warehouse.address import shown
 from flows.warehouse.fingerprint import fingerprint
-from flows.warehouse.rows import read, read_scalar
+from flows.warehouse.rows import read
 from flows.watching.load_progress import progress_shown
 from flows.watching.steps import step
 from transforms.sources import RAW_TABLES
@@ -55,12 +55,9 @@ def ingest_table(name: str, run: Run, folder: Path) -> State[None]:
 @task(task_run_name="{name}", **_TASK)
 def build_model(name: str, run: Run) -> State[None]:
     """Make the table of a model."""
-    model = run.models[name]
-    with step(name, tag=model.layer) as outcome:
-        if "as_of" in model.settings:
-            run.fix_as_of()
-        run.tables[name], outcome.status = make(run, name)
-        outcome.rows = read_scalar(run.tables[name].count())
+    with step(name, tag=run.models[name].layer) as outcome:
+        outcome.status = make(run, name)
+        outcome.rows = run.rows[name]
         return Completed(message=outcome.in_words)
 
 

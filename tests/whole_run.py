@@ -55,10 +55,8 @@ def publish_run(
         with warehouse.masking(KEY):
             for source in RAW_TABLES.values():
                 ingest(run, source, Path(folder))
-        for name, model in run.models.items():
-            if "as_of" in model.settings:
-                run.fix_as_of()
-            run.tables[name], _ = make(run, name)
+        for name in run.models:
+            make(run, name)
             run.ask_checks()
         for model in run.models.values():
             run.checks += run.asked[model.name]()

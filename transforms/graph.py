@@ -47,8 +47,8 @@ class Model:
     tables are read whole. None: it is made whole in every run.
     `moves`: its rows that change when only `as_of` does.
     `by_month`: a column of time, by whose month the rows are filed where files are written.
-    `in_parts_of`: an input; if that has more rows than an engine takes at once
-    (`Warehouse.rows_at_once`), the table is made range by range of `refresh_by`.
+    `in_parts`: if what it reads has more rows than an engine takes at once
+    (`Warehouse.rows_at_once`), its rows are made range by range of `refresh_by`.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Model:
     refresh_by: str | None = None
     moves: Callable[[Table], BooleanValue] | None = None
     by_month: str | None = None
-    in_parts_of: str | None = None
+    in_parts: bool = False
 
     @property
     def schema(self) -> str:
@@ -70,12 +70,17 @@ class Model:
     @property
     def upstream(self) -> tuple[str, ...]:
         """The other tables it reads, in the order of its parameters."""
-        return tuple(name for name in parameters(self.function)[0] if name != BEFORE)
+        return tuple(name for name in self.inputs if name != BEFORE)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The tables it reads; of one that remembers, with BEFORE."""
+        return parameters(self.function)[0]
 
     @property
     def remembers(self) -> bool:
         """Whether it reads what the run before left of it."""
-        return BEFORE in parameters(self.function)[0]
+        return BEFORE in self.inputs
 
     @property
     def settings(self) -> tuple[str, ...]:
@@ -106,7 +111,7 @@ class Model:
         Of one that remembers, BEFORE is among the tables.
         """
         made = self.function(
-            *(tables[name] for name in parameters(self.function)[0]),
+            *(tables[name] for name in self.inputs),
             **{name: settings[name] for name in self.settings},
         )
         declared = ibis.schema(self.columns(settings))
@@ -135,13 +140,13 @@ def model(
     refresh_by: str | None = None,
     moves: Callable[[Table], BooleanValue] | None = None,
     by_month: str | None = None,
-    in_parts_of: str | None = None,
+    in_parts: bool = False,
 ) -> Callable[[Function], Function]:
     """Register a function as the model of the same name, and return it unchanged.
 
     `key`: the columns that identify a row; they are checked to be unique and never null (`error`).
     `refresh_by`, `moves`: how an incremental run refreshes it, `by_month`: how its files are,
-    `in_parts_of`: how it is made where it is large, see Model.
+    `in_parts`: how it is made where it is large, see Model.
     """
 
     def register(function: Function) -> Function:
@@ -157,7 +162,7 @@ def model(
             refresh_by=refresh_by,
             moves=moves,
             by_month=by_month,
-            in_parts_of=in_parts_of,
+            in_parts=in_parts,
         )
         if not made.grain.startswith("One row"):
             raise GraphError(f'{name}: the docstring begins with its grain, "One row per …"')
@@ -208,11 +213,9 @@ def in_order(models: Mapping[str, Model]) -> dict[str, Model]:
 def _check_refresh(made: Model) -> None:
     """A model of which rows stay from run to run must not use what differs between runs."""
     if made.refresh_by is None:
-        if made.in_parts_of is not None:
+        if made.in_parts:
             raise GraphError(f"{made.name}: `refresh_by` says by what it is cut in parts")
         return
-    if made.in_parts_of is not None and made.in_parts_of not in made.upstream:
-        raise GraphError(f"{made.name}: is made in parts of a table that it does not read")
     # Of another funnel, and after other users are forgotten, all is made anew; and what is dated by
     # the run that saw it stays as it was dated.
     known = {"funnel", "as_of", "forgotten", *(("now",) if made.remembers else ())}

@@ -109,6 +109,7 @@ class Warehouse(Protocol):
         gone: Table,
         on: Sequence[str],
         key: Sequence[str] = (),
+        more: Sequence[Table] = (),
     ) -> tuple[Table, Table]:
         """Put rows in place of those that agree with a row of `gone` (see `set_aside`) in columns.
 

@@ -11,6 +11,7 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
+from ibis.backends.duckdb import Backend
 
 from flows.run import Run
 from flows.warehouse import open_warehouse
@@ -174,3 +175,17 @@ def tell(tmp_path: Path) -> Callable[..., Run]:
 def eventually() -> Callable[..., None]:
     """Waits until something holds, and fails if it does not in time."""
     return wait_until
+
+
+@pytest.fixture
+def put_in(monkeypatch) -> list[str]:
+    """The names of the tables into which Ibis puts rows on DuckDB, each time it does."""
+    names: list[str] = []
+    insert = Backend.insert
+
+    def noting(self: Backend, name: str, *rest: Any, **named: Any) -> None:
+        names.append(name)
+        insert(self, name, *rest, **named)
+
+    monkeypatch.setattr(Backend, "insert", noting)
+    return names

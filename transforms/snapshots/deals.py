@@ -55,7 +55,7 @@ def md5(text: str) -> str:  # type: ignore[empty-body]
         references("deal_id", "stg_deals.deal_id", severity="warn"),
     ],
     refresh_by="deal_id",
-    in_parts_of="stg_deal_changes",
+    in_parts=True,
 )
 def deals(
     before: Table,

@@ -160,6 +160,7 @@ class PostgresWarehouse(Elsewhere):
         gone: Table,
         on: Sequence[str],
         key: Sequence[str] = (),
+        more: Sequence[Table] = (),
     ) -> tuple[Table, Table]:
         """Put rows in place of those that agree with a row of `gone`, once it is published."""
         before = self._published(name, schema)
@@ -167,7 +168,8 @@ class PostgresWarehouse(Elsewhere):
         candidate = Candidate(
             schema, name, self._waiting(name), tuple(key), tuple(on), gone=gone_name
         )
-        new = self._make(candidate, rows.select(*before.columns))
+        all_rows = ibis.union(rows, *more) if more else rows
+        new = self._make(candidate, all_rows.select(*before.columns))
         return before.anti_join(gone, on).union(new), new
 
     def set_aside(self, name: str, rows: Table) -> Table:

@@ -139,6 +139,7 @@ class SparkWarehouse(Elsewhere):
         gone: Table,
         on: Sequence[str],
         key: Sequence[str] = (),
+        more: Sequence[Table] = (),
     ) -> tuple[Table, Table]:
         """Put rows in place of those that agree with a row of `gone`, once it is published.
 
@@ -146,7 +147,8 @@ class SparkWarehouse(Elsewhere):
         """
         before = self.kept(name, schema)
         assert before is not None
-        new = self.set_aside(f"new_{name}", rows.select(*before.columns))
+        all_rows = ibis.union(rows, *more) if more else rows
+        new = self.set_aside(f"new_{name}", all_rows.select(*before.columns))
         return self.build(schema, name, before.anti_join(gone, on).union(new)), new
 
     def set_aside(self, name: str, rows: Table) -> Table:
