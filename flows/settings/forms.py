@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, ByteSize
 
-from flows.warehouse.address import DUCKDB
+from flows.warehouse.address import DUCKDB, is_connection_string
 
 
 def _known_zone(name: str) -> str:
@@ -75,10 +75,30 @@ def _nameable(place: object) -> object:
     return place
 
 
-Place = Annotated[str, BeforeValidator(_not_empty)]
-File = Annotated[Path, BeforeValidator(_not_empty)]
+def _no_keywords(place: str) -> str:
+    if is_connection_string(place):
+        raise ValueError(
+            "not a URL; write it like postgresql://USER@HOST:PORT/DATABASE, with the password in"
+            " PGPASSWORD"
+        )
+    return place
+
+
+def _no_url(place: object) -> object:
+    if "://" in str(place):
+        raise ValueError("is a URL; name a place on this machine")
+    return place
+
+
+Place = Annotated[str, BeforeValidator(_not_empty), AfterValidator(_no_keywords)]
+File = Annotated[Path, BeforeValidator(_not_empty), BeforeValidator(_no_url)]
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
 Moment = Annotated[datetime | None, BeforeValidator(_written_out), AfterValidator(_in_utc)]
 Size = Annotated[ByteSize | None, BeforeValidator(_with_a_unit), BeforeValidator(_none_if_empty)]
 WebAddress = Annotated[str | None, BeforeValidator(_none_if_empty), AfterValidator(_of_the_web)]
-Folder = Annotated[Path | None, BeforeValidator(_nameable), BeforeValidator(_none_if_empty)]
+Folder = Annotated[
+    Path | None,
+    BeforeValidator(_nameable),
+    BeforeValidator(_no_url),
+    BeforeValidator(_none_if_empty),
+]

@@ -22,6 +22,8 @@ _PARTS = re.compile(
     r"(?:(?P<user>[^:@/?]*)(?::[^/?]*)?(?P<at>@))?"
     rf"(?P<place>{_HOST}(?:,{_HOST})*(?:/[^@?]*)?(?:\?(?:\w+=[^&]*(?:&|$))*)?)"
 )
+# The other form in which PostgreSQL's programs take an address: host=… dbname=… password=…
+_KEYWORDS = re.compile(r"(^|\s)(host|hostaddr|dbname|password|service)\s*=", re.IGNORECASE)
 # Hadoop takes some characters of the name of a folder for patterns of many.
 _SPARK = re.compile(r"(?P<master>spark://[^/?@]+)/?\?catalog=(?P<folder>[^*?\[\]{}\\%:]+)")
 
@@ -29,6 +31,11 @@ _SPARK = re.compile(r"(?P<master>spark://[^/?@]+)/?\?catalog=(?P<folder>[^*?\[\]
 def is_postgres(url: str) -> bool:
     """Whether it is a URL of a PostgreSQL database."""
     return url.partition("://")[0].lower() in SCHEMES and "://" in url
+
+
+def is_connection_string(place: str) -> bool:
+    """Whether a database is named by keywords, and not by a URL."""
+    return "://" not in place and _KEYWORDS.search(place) is not None
 
 
 def file_of(url: str) -> Path | None:
@@ -59,6 +66,8 @@ def shown(url: str) -> str:
     Of one that cannot be taken apart for sure, nothing but its scheme is shown: in
     `postgresql://me:pass/word@host`, the password looks like a port and a database.
     """
+    if is_connection_string(url):
+        return "…"
     scheme, found, rest = url.partition("://")
     if not found or scheme.lower() == "duckdb" or (not is_postgres(url) and "@" not in rest):
         return url

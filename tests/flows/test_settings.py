@@ -170,6 +170,20 @@ def test_an_empty_variable_is_no_place(name, monkeypatch):
     assert "is empty; name a place, or leave it out" in complaint()
 
 
+@pytest.mark.parametrize("name", ["source", "warehouse"])
+def test_a_database_is_named_by_a_url(name):
+    said = complaint(**{name: "host=db dbname=sales password=hunter2"})
+    assert "not a URL; write it like postgresql://USER@HOST:PORT/DATABASE" in said
+    assert "hunter2" not in said
+
+
+@pytest.mark.parametrize("name", ["report", "export", "masking_key_file", "forgotten_users_file"])
+def test_a_file_is_named_by_a_path(name):
+    said = complaint(**{name: "s3://bucket/hunter2"})
+    assert "is a URL; name a place on this machine" in said
+    assert "hunter2" not in said
+
+
 def test_a_short_masking_key_is_refused_and_not_quoted(monkeypatch):
     monkeypatch.setenv("FUNNEL_MASKING_KEY", "hunter2")
     said = complaint()

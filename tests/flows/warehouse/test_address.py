@@ -28,6 +28,8 @@ from flows.warehouse.address import has_password, shown, with_password
         ("mysql://me:hunter2@host/db", "mysql://…"),
         ("postgressql://me:hunter2@host/db", "postgressql://…"),
         ("http://me:hunter2@host/api", "http://…"),
+        ("host=db dbname=sales password=hunter2", "…"),
+        ("password = hunter2", "…"),
     ],
 )
 def test_a_password_is_not_shown(url, as_shown):
@@ -46,6 +48,7 @@ def test_a_password_is_not_shown(url, as_shown):
         "duckdb:///home/me:x@corp/sales.duckdb",
         "data/sample",
         "~me@corp/export",
+        "exports/month=2024-06-01",
         "http://127.0.0.1:4200/api",
     ],
 )
