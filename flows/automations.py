@@ -182,9 +182,10 @@ def command(notify: str | None) -> None:
         raise click.UsageError("PREFECT_API_URL names no server; start one and name it.")
     try:
         with get_client(sync_client=True) as client:
-            set_up(client, [zombie_runs()])
+            wanted = [zombie_runs()]
             if notify:
-                set_up(client, notifications(_block_id(client, notify), _deployed(client)))
+                wanted += notifications(_block_id(client, notify), _deployed(client))
+            set_up(client, wanted)
     except httpx.TransportError:
         raise click.ClickException("the server of PREFECT_API_URL does not answer") from None
     except PrefectHTTPStatusError as error:

@@ -19,7 +19,7 @@ def open_to_look(url: str, limits: Limits = USUAL) -> SQLBackend:
 
     Args:
         url: of the warehouse.
-        limits: of what DuckDB may take here, if it is a file.
+        limits: of what DuckDB may take here, if it reads files.
 
     Raises:
         SalesFunnelError: there is nothing to look at, or it cannot be opened; says what to do.
@@ -29,7 +29,9 @@ def open_to_look(url: str, limits: Limits = USUAL) -> SQLBackend:
 
         backend: SQLBackend = connect_to_read(url)
     elif places := spark_places(url):
-        backend = versions.open_to_look(places[1])
+        files = versions.open_to_look(places[1])
+        keep_within(files, limits)
+        backend = files
     else:
         backend = _file(url, limits)
     if not {"marts", "quality"} <= {*backend.list_databases()} or not backend.list_tables(

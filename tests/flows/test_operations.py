@@ -134,12 +134,14 @@ def operated(server, own_postgres, tmp_path_factory, new_sandbox, small_export) 
 
 @pytest.fixture(scope="module")
 def automations(operated, told) -> list[dict[str, Any]]:
-    """What the command set up, at first and when it was called again."""
+    """What is there after the command was refused, at first, and when it was called again."""
+    with pytest.raises(AssertionError, match="there is no block custom-webhook/nobody"):
+        operated.command("flows.automations", "--notify", "custom-webhook/nobody")
+    found = [operated.api("automations/filter", {})]
     with temporary_settings({PREFECT_API_URL: operated.sandbox.api_url}):
         template = {"subject": "{{subject}}", "body": "{{body}}"}
         block = CustomWebhookNotificationBlock(name="told", url=told.url, json_data=template)
         block.save("told")
-    found = []
     for _ in range(2):
         operated.command("flows.automations", "--notify", "custom-webhook/told")
         found.append(operated.api("automations/filter", {}))
@@ -269,7 +271,8 @@ def test_a_run_whose_warehouse_is_held_is_cancelled_and_a_later_one_completes(ra
 
 
 def test_the_automations_are_there_once(automations):
-    first, again = [sorted(found["name"] for found in each) for each in automations]
+    none, first, again = [sorted(found["name"] for found in each) for each in automations]
+    assert none == []
     assert first == again
     assert len(first) == len({*first}) == 5
 

@@ -7,6 +7,7 @@ import duckdb
 import pytest
 
 from flows.errors import InputError
+from flows.warehouse.limits import Limits, memory_of
 from flows.warehouse.read_only import open_to_look
 from flows.warehouse.versions import building_in, check_folder, put_in_place, tables
 
@@ -51,6 +52,13 @@ def test_who_reads_a_version_can_go_on_until_the_run_after_the_next(tmp_path):
     assert said == "marts/one of 3"
     publish(tmp_path / "sales", "marts/one")
     assert len([*(tmp_path / "sales/versions").iterdir()]) == 2
+    reader.disconnect()
+
+
+def test_who_reads_a_version_keeps_to_the_limits(tmp_path):
+    publish(tmp_path / "sales", "marts/one", "quality/runs")
+    reader = open_to_look(f"spark://nobody:7077?catalog={tmp_path}/sales", Limits(100_000_000))
+    assert memory_of(reader) == pytest.approx(100_000_000, rel=0.01)
     reader.disconnect()
 
 
