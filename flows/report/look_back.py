@@ -3,7 +3,7 @@
 import pickle
 import subprocess
 import sys
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from ibis import Table
@@ -31,13 +31,16 @@ def moment_of(given: str) -> datetime:
     """A moment as it is written, in UTC.
 
     Raises:
-        InputError: it is no moment.
+        InputError: it is no moment, or one that has not come yet.
     """
     try:
-        return TypeAdapter(datetime).validate_python(TypeAdapter(Moment).validate_python(given))
+        moment = TypeAdapter(datetime).validate_python(TypeAdapter(Moment).validate_python(given))
     except ValidationError as error:
         said = error.errors(include_input=False, include_url=False)[0]["msg"]
         raise InputError(f"--known-at: {said.removeprefix('Value error, ')}") from None
+    if moment > datetime.now(UTC).replace(tzinfo=None):
+        raise InputError("--known-at: that is yet to come; name a time in the past")
+    return moment
 
 
 def look_back(settings: Settings, moment: datetime) -> dict[str, Any]:
