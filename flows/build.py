@@ -81,8 +81,9 @@ def _parts(
     warehouse: Warehouse, model: Model, read: Mapping[str, Table]
 ) -> list[Mapping[str, Table]]:
     """The tables that a model reads; of large ones, those of some values of `refresh_by` each."""
-    column, at_once = model.refresh_by, warehouse.rows_at_once
-    if not model.in_parts or column is None or at_once is None:
+    column = model.refresh_by
+    at_once = warehouse.rows_at_once if model.in_parts else None
+    if column is None or at_once is None:
         return [read]
     values = ibis.union(
         *(table.select(column) for table in read.values() if column in table.columns)
@@ -91,7 +92,7 @@ def _parts(
     number = math.ceil(rows / at_once)
     if number < 2:
         return [read]
-    sample = values.sample(min(1.0, SAMPLED / rows), method="block", seed=0)
+    sample = values.sample(min(1.0, SAMPLED / rows), method="row", seed=0)
     quantiles = (sample[column].quantile(place / number) for place in range(1, number))
     found = read_one(
         sample.agg(**{f"bound_{place}": bound for place, bound in enumerate(quantiles)})

@@ -13,11 +13,12 @@ from flows import ROOT
 
 NEWER_PYTHON = "make clean run PYTHON=python3.12"
 PROJECT = ROOT / "pyproject.toml"
+OURS = ("flows", "transforms", "reports")
 
 
 def is_of_ours(error: ImportError) -> bool:
     """Whether it is a module of this project that cannot be imported."""
-    return (error.name or "").partition(".")[0] == "flows"
+    return (error.name or "").partition(".")[0] in OURS
 
 
 def does_not_fit(error: ImportError) -> str:

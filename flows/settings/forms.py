@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, ByteSize
 
-from flows.warehouse.address import DUCKDB, is_connection_string
+from flows.warehouse.address import DUCKDB, has_password
 
 
 def _known_zone(name: str) -> str:
@@ -75,23 +75,23 @@ def _nameable(place: object) -> object:
     return place
 
 
-def _no_keywords(place: str) -> str:
-    if is_connection_string(place):
+def _no_other_password(place: str) -> str:
+    if "://" not in place and has_password(place):
         raise ValueError(
-            "not a URL; write it like postgresql://USER@HOST:PORT/DATABASE, with the password in"
-            " PGPASSWORD"
+            "holds a password, and is no URL; write it like postgresql://USER@HOST:PORT/DATABASE,"
+            " with the password in PGPASSWORD"
         )
     return place
 
 
-def _no_url(place: object) -> object:
-    if "://" in str(place):
-        raise ValueError("is a URL; name a place on this machine")
+def _on_this_machine(place: object) -> object:
+    if "://" in str(place) or has_password(str(place)):
+        raise ValueError("not a place on this machine; give the path of one")
     return place
 
 
-Place = Annotated[str, BeforeValidator(_not_empty), AfterValidator(_no_keywords)]
-File = Annotated[Path, BeforeValidator(_not_empty), BeforeValidator(_no_url)]
+Place = Annotated[str, BeforeValidator(_not_empty), AfterValidator(_no_other_password)]
+File = Annotated[Path, BeforeValidator(_not_empty), BeforeValidator(_on_this_machine)]
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
 Moment = Annotated[datetime | None, BeforeValidator(_written_out), AfterValidator(_in_utc)]
 Size = Annotated[ByteSize | None, BeforeValidator(_with_a_unit), BeforeValidator(_none_if_empty)]
@@ -99,6 +99,6 @@ WebAddress = Annotated[str | None, BeforeValidator(_none_if_empty), AfterValidat
 Folder = Annotated[
     Path | None,
     BeforeValidator(_nameable),
-    BeforeValidator(_no_url),
+    BeforeValidator(_on_this_machine),
     BeforeValidator(_none_if_empty),
 ]

@@ -113,7 +113,7 @@ class Warehouse(Protocol):
     ) -> tuple[Table, Table]:
         """Put rows in place of those that agree with a row of `gone` (see `set_aside`) in columns.
 
-        Gives the table as it is with them, and these rows alone.
+        Gives the table as it is with them, and these rows alone. `more`: as in `build`.
         """
 
     def set_aside(self, name: str, rows: Table) -> Table:

@@ -22,8 +22,9 @@ _PARTS = re.compile(
     r"(?:(?P<user>[^:@/?]*)(?::[^/?]*)?(?P<at>@))?"
     rf"(?P<place>{_HOST}(?:,{_HOST})*(?:/[^@?]*)?(?:\?(?:\w+=[^&]*(?:&|$))*)?)"
 )
-# The other form in which PostgreSQL's programs take an address: host=… dbname=… password=…
-_KEYWORDS = re.compile(r"(^|\s)(host|hostaddr|dbname|password|service)\s*=", re.IGNORECASE)
+# In other forms than that of a URL: host=db password=…, Server=db;Pwd=…, postgresql:/me:…@host
+_KEYWORD = re.compile(r"(?:password|pwd)\s*=", re.IGNORECASE)
+_NEARLY_A_URL = re.compile(r"\w+:/?[^/@]*:[^/]*@")
 # Hadoop takes some characters of the name of a folder for patterns of many.
 _SPARK = re.compile(r"(?P<master>spark://[^/?@]+)/?\?catalog=(?P<folder>[^*?\[\]{}\\%:]+)")
 
@@ -31,11 +32,6 @@ _SPARK = re.compile(r"(?P<master>spark://[^/?@]+)/?\?catalog=(?P<folder>[^*?\[\]
 def is_postgres(url: str) -> bool:
     """Whether it is a URL of a PostgreSQL database."""
     return url.partition("://")[0].lower() in SCHEMES and "://" in url
-
-
-def is_connection_string(place: str) -> bool:
-    """Whether a database is named by keywords, and not by a URL."""
-    return "://" not in place and _KEYWORDS.search(place) is not None
 
 
 def file_of(url: str) -> Path | None:
@@ -66,12 +62,15 @@ def shown(url: str) -> str:
     Of one that cannot be taken apart for sure, nothing but its scheme is shown: in
     `postgresql://me:pass/word@host`, the password looks like a port and a database.
     """
-    if is_connection_string(url):
-        return "…"
     scheme, found, rest = url.partition("://")
-    if not found or scheme.lower() == "duckdb" or (not is_postgres(url) and "@" not in rest):
+    if url.startswith(DUCKDB):
         return url
-    parts = _PARTS.fullmatch(_without(rest, *SECRETS)) if is_postgres(url) else None
+    if not is_postgres(url):
+        if _KEYWORD.search(url) or _NEARLY_A_URL.match(url):
+            return "…"
+        return f"{scheme}://…" if found and "@" in rest else url
+    known = _without(rest, *SECRETS)
+    parts = None if _KEYWORD.search(known) else _PARTS.fullmatch(known)
     return f"{scheme}://" + (
         "".join(filter(None, parts.group("user", "at", "place"))) if parts else "…"
     )

@@ -8,6 +8,7 @@ warehouse, so a reader has the whole old file or the whole new one, whenever the
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
 from glob import escape
 from pathlib import Path
 from typing import Any
@@ -228,7 +229,7 @@ class DuckDBWarehouse:
         """Of how many rows to make a table at once for which it takes much memory."""
         return min(MOST_AT_ONCE, self._memory // BYTES_PER_ROW)
 
-    @property
+    @cached_property
     def _memory(self) -> int:
         return memory_of(self.backend)
 

@@ -24,6 +24,8 @@ import flows.run
 from flows.doctor import CHECKS, examine
 from flows.doctor.finding import Finding
 from flows.doctor.prefect_api import prefect_home
+from flows.errors import RunFailedError
+from flows.unforeseen import told_in_short
 from flows.warehouse import open_warehouse
 from flows.warehouse.postgres.server import TIMEOUT_SECONDS
 from tests.stored import opened
@@ -241,6 +243,13 @@ def test_a_package_that_breaks_all_is_named(tmp_path, arguments):
         "  sqlglot 99 is installed, and <30.16 is needed."
         " Fix: python -m pip install 'sqlglot<30.16'"
     ]
+
+
+@pytest.mark.parametrize("ours", ["flows.new", "transforms.checks", "reports"])
+def test_a_mistake_in_this_project_is_no_package_that_does_not_fit(ours):
+    told = pytest.raises(RunFailedError, match=r"^run: ImportError in test_doctor\.py:\d+$")
+    with told, told_in_short("run"):
+        raise ImportError("cannot import name 'x'", name=ours)
 
 
 def run_python(*arguments: str, **environment: str) -> "CompletedProcess[str]":

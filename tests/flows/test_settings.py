@@ -171,16 +171,17 @@ def test_an_empty_variable_is_no_place(name, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["source", "warehouse"])
-def test_a_database_is_named_by_a_url(name):
+def test_a_password_is_given_in_no_other_form(name):
     said = complaint(**{name: "host=db dbname=sales password=hunter2"})
-    assert "not a URL; write it like postgresql://USER@HOST:PORT/DATABASE" in said
+    assert "holds a password, and is no URL; write it like postgresql://USER@HOST" in said
     assert "hunter2" not in said
 
 
 @pytest.mark.parametrize("name", ["report", "export", "masking_key_file", "forgotten_users_file"])
-def test_a_file_is_named_by_a_path(name):
-    said = complaint(**{name: "s3://bucket/hunter2"})
-    assert "is a URL; name a place on this machine" in said
+@pytest.mark.parametrize("place", ["s3://bucket/hunter2", "host=db password=hunter2"])
+def test_a_file_is_named_by_a_path(name, place):
+    said = complaint(**{name: place})
+    assert "not a place on this machine; give the path of one" in said
     assert "hunter2" not in said
 
 

@@ -1,5 +1,6 @@
 -- The two roles of a PostgreSQL warehouse. Run it once, in the database of the warehouse, as a
 -- superuser:  psql -d DATABASE -f flows/warehouse/postgres/roles.sql
+-- After an upgrade, again: that the roles exist is then told as an error, and is none.
 --
 -- funnel_writer runs the flow and owns what it makes; give it a password with \password.
 -- funnel_reader reads marts, snapshots and quality, nothing else; the default privileges cover

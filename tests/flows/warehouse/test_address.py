@@ -28,8 +28,12 @@ from flows.warehouse.address import has_password, shown, with_password
         ("mysql://me:hunter2@host/db", "mysql://…"),
         ("postgressql://me:hunter2@host/db", "postgressql://…"),
         ("http://me:hunter2@host/api", "http://…"),
+        ("postgresql://host/db password=hunter2", "postgresql://…"),
         ("host=db dbname=sales password=hunter2", "…"),
-        ("password = hunter2", "…"),
+        ("host=db password=a://hunter2", "…"),
+        ("user='me'sslPassword = hunter2", "…"),
+        ("Server=db;Pwd=hunter2", "…"),
+        ("postgresql:/me:hunter2@host/db", "…"),
     ],
 )
 def test_a_password_is_not_shown(url, as_shown):
@@ -49,6 +53,7 @@ def test_a_password_is_not_shown(url, as_shown):
         "data/sample",
         "~me@corp/export",
         "exports/month=2024-06-01",
+        "service=crm/My export, host=eu1",
         "http://127.0.0.1:4200/api",
     ],
 )
