@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from ibis import Table
 
@@ -56,9 +56,27 @@ class Run:
     def fix_as_of(self) -> None:
         """Unless given, `as_of` is the newest event of the data; so a rerun gives the same."""
         if self.given["as_of"] is None:
-            of_data = ("stg_deal_changes", "stg_activities", "stg_deals")
-            newest = newest_event(*(self.tables[name] for name in of_data))
-            self.given["as_of"] = read_scalar(newest) or EARLIEST
+            self.given["as_of"] = self._newest_event() or EARLIEST
+
+    def _newest_event(self) -> datetime | None:
+        of_data = ("stg_deal_changes", "stg_activities", "stg_deals")
+        newest = newest_event(*(self.tables[name] for name in of_data))
+        return cast("datetime | None", read_scalar(newest))
+
+    def odd_as_of(self) -> str | None:
+        """What is odd about the `as_of` that was given, once staging is there; if anything is."""
+        as_of = self.settings.as_of
+        if as_of is None:
+            return None
+        if as_of > self.started_at:
+            return f"--as-of {as_of} is yet to come: open stays are measured up to it all the same"
+        newest = self._newest_event()
+        if newest is not None and newest > as_of:
+            return (
+                f"the data goes on to {newest:%Y-%m-%d %H:%M:%S}, after --as-of {as_of}: what"
+                " happened later is counted all the same"
+            )
+        return None
 
     def forget_raw_tables(self, after: str) -> None:
         """Give back the memory of the raw tables that no model after this one reads."""

@@ -775,6 +775,22 @@ def test_a_run_that_is_ended_leaves_no_process(alone, export, eventually, number
     eventually(lambda: not alone.processes())
 
 
+@pytest.mark.parametrize(
+    ("as_of", "said"),
+    [
+        ("2024-01-31", ["the data goes on to 2024-02-08 09:00:00, after --as-of 2024-01-31"]),
+        ("2190-01-01", ["--as-of 2190-01-01 00:00:00 is yet to come"]),
+        ("2024-02-08T09:00:00", []),
+    ],
+)
+def test_an_as_of_that_the_data_does_not_end_at_is_told(sandbox, export, as_of, said):
+    done = sandbox.run("--source", export(), "--as-of", as_of)
+    told = [line for line in done.stderr.splitlines() if line.startswith("Warning: ")]
+    assert done.returncode == 0
+    assert len(told) == len(said)
+    assert all(found.startswith(f"Warning: {each}") for found, each in zip(told, said, strict=True))
+
+
 def test_a_variable_that_is_no_setting_is_told_first(sandbox, export):
     done = sandbox.run("--source", export(), sorce="x")
     first, *_ = done.stderr.splitlines()
