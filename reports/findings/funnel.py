@@ -2,7 +2,7 @@
 
 import math
 
-from pandas import DataFrame, DateOffset, to_datetime
+from pandas import DataFrame, DateOffset, Timestamp, to_datetime
 
 from reports.findings.finding import Finding, Findings, not_ended, shown_months
 from reports.latest import FEWEST, Latest, Line, end_of_intake, mature
@@ -76,9 +76,11 @@ def _is_clear(reached: DataFrame) -> bool:
     return bool(abs((after / before).diff().iloc[-1]) > 1.96 * chance)
 
 
-def largest_change(latest: Latest | None) -> Findings:
+def largest_change(
+    latest: Latest | None, rep_sales_funnel_monthly: DataFrame, rep_monthly_figures: DataFrame
+) -> Findings:
     """The step whose entries changed most against the month before."""
-    if latest is None:
+    if latest is None or _ended_before(latest, rep_sales_funnel_monthly, rep_monthly_figures):
         return
     pairs = [(line, *line.counts.tail(2)) for line in latest.lines if len(line.counts) > 1]
     pairs = [pair for pair in pairs if pair[1] > 0 and max(pair[1:]) >= FEWEST]
@@ -90,6 +92,14 @@ def largest_change(latest: Latest | None) -> Findings:
             f" ({in_percent(now - before, before)}).",
             "latest",
         )
+
+
+def _ended_before(
+    latest: Latest, rep_sales_funnel_monthly: DataFrame, rep_monthly_figures: DataFrame
+) -> Timestamp | None:
+    """The last month with new deals, if the latest one is after it: then numbers shrink anyway."""
+    end = end_of_intake(rep_sales_funnel_monthly, rep_monthly_figures)
+    return end if end is not None and end < latest.month else None
 
 
 def _beyond_chance(pair: tuple[Line, float, float]) -> float:
@@ -147,8 +157,8 @@ def steps_that_rose(
     """How many steps had more entries than a year before, or else than a month before."""
     if latest is None:
         return
-    end = end_of_intake(rep_sales_funnel_monthly, rep_monthly_figures)
-    if end is not None and end < latest.month:
+    end = _ended_before(latest, rep_sales_funnel_monthly, rep_monthly_figures)
+    if end is not None:
         yield Finding(
             f"No deal came in after {month(end)}: what is seen after that are deals from before.",
             "chart-steps_by_month",

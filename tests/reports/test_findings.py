@@ -172,7 +172,7 @@ def test_how_many_steps_rose_since_the_year_before_or_else_the_month_before() ->
 
 def test_after_the_end_of_the_intake_no_step_is_said_to_rise_or_fall() -> None:
     monthly = [(FEBRUARY, "1", "Lead", 20), (APRIL, "2", "Qualified", 20)]
-    lines = [line("1 Lead", 20, 0), line("2 Qualified", 0, 20)]
+    lines = [line("1 Lead", 20, 0), line("2 Qualified", 60, 20)]
     found = sentences(Latest(MARCH, [], lines), rep_sales_funnel_monthly=monthly)
     assert found == [
         (
