@@ -92,8 +92,7 @@ def sales_funnel(
         RunFailedError: a check of severity error failed (no mart is published), or the run did.
         WarehouseBusyError: somebody else holds the warehouse.
     """
-    signals.forget()
-    signals.watch()
+    signals.begin()
     try:
         _refuse_passwords(source=source, warehouse=warehouse)
         given = {"source": source, "warehouse": warehouse, "report": report, "export": export}

@@ -1,8 +1,10 @@
 """Signals that end a run.
 
 They are remembered, because Python can drop what a handler raises; they have no effect while the
-results are put in place; and they wait while a destructor is running, where it does, and while a
-line is logged: a lock of logging that nobody lets go of would stop the process.
+results are put in place; and they wait until the flow has begun, because Prefect would leave a run
+that it is creating Pending for good, while a destructor is running, where what is raised is
+dropped, and while a line is logged: a lock of logging that nobody lets go of would stop the
+process.
 """
 
 import os
@@ -22,13 +24,19 @@ PATIENCE = 20.0  # seconds that a process has to tidy up
 
 received: list[int] = []
 published = threading.Event()  # the results are in place: it is too late to stop the run
+_begun = threading.Event()
+_early: list[int] = []  # what came before that
 _watching: dict[int, Callable[[int, FrameType | None], None]] = {}
 
 
-def forget() -> None:
+def begin() -> None:
     """Begin a run: a process can have more than one, after a signal too."""
     received.clear()
     published.clear()
+    watch()
+    _begun.set()
+    if _early:
+        signal.raise_signal(_early.pop())
 
 
 def watch() -> None:
@@ -88,7 +96,9 @@ def end_at_last() -> None:
 
 def _remembering(handler: Callable[..., Any]) -> Callable[[int, FrameType | None], None]:
     def remember(number: int, frame: FrameType | None) -> None:
-        if not NOT_WITHIN.isdisjoint(_whereabouts(frame)):
+        if not _begun.is_set():
+            _early[:] = [number]
+        elif not NOT_WITHIN.isdisjoint(_whereabouts(frame)):
             signal.signal(signal.SIGALRM, lambda _, later: remember(number, later))
             signal.setitimer(signal.ITIMER_REAL, A_MOMENT)
         else:

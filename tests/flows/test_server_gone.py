@@ -1,10 +1,15 @@
-"""A Prefect server that goes away in the middle of a run, or refuses what it is told."""
+"""A Prefect server that goes away in the middle of a run, refuses what it is told, or is slow."""
 
 import signal
+import sqlite3
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
+from urllib.parse import urlsplit
+
+import pytest
 
 # Prefect asks for minutes else.
 AT_ONCE = 'active = "test"\n[profiles.test]\nPREFECT_CLIENT_MAX_RETRIES = "0"\n'
@@ -67,3 +72,64 @@ def test_a_server_that_refuses_the_run_is_told_with_what_it_answers(new_sandbox,
         "Error: sales-funnel: the Prefect server answered with HTTP status 500; see its log, or run"
         " again later\n"
     )
+
+
+class Slow(BaseHTTPRequestHandler):
+    """Hands requests on to a real server, and says when it was asked to create a run."""
+
+    server: "SlowServer"
+
+    def answer(self) -> None:
+        """Give the answer of the real server; that to a new run only when it is told to."""
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        with closing(HTTPConnection(self.server.real)) as real:
+            headers = {**self.headers, "Accept-Encoding": "identity"}
+            real.request(self.command, self.path, body, headers)
+            answer = real.getresponse()
+            content = answer.read()
+        if (self.command, self.path) == ("POST", "/api/flow_runs/"):
+            self.server.is_creating.set()
+            assert self.server.may_answer.wait(30)
+        self.send_response(answer.status)
+        self.send_header("Content-Type", answer.headers["Content-Type"] or "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_GET = do_POST = do_PATCH = answer
+
+    def log_message(self, format: str, *values: object) -> None:
+        """Keep the log of the tests clean."""
+
+
+class SlowServer(ThreadingHTTPServer):
+    """Stands before the server at that address."""
+
+    def __init__(self, api_url: str) -> None:
+        super().__init__(("127.0.0.1", 0), Slow)
+        self.real = urlsplit(api_url).netloc
+        self.is_creating, self.may_answer = Event(), Event()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_stopped_while_it_is_created_does_not_stay_pending(
+    number, new_sandbox, prefect_server_in, tmp_path
+):
+    with (
+        prefect_server_in(tmp_path / "server") as api_url,
+        SlowServer(api_url) as server,
+    ):
+        Thread(target=server.serve_forever, daemon=True).start()
+        sandbox = new_sandbox(tmp_path / "run", f"http://127.0.0.1:{server.server_port}/api")
+        with sandbox.start() as run:
+            assert server.is_creating.wait(60)
+            run.send_signal(number)
+            time.sleep(0.5)  # for the signal to be handled
+            server.may_answer.set()
+            _, said = run.communicate(timeout=60)
+        server.shutdown()
+        with closing(sqlite3.connect(tmp_path / "server/prefect.db")) as records:
+            states = records.execute("SELECT state_type FROM flow_run").fetchall()
+    assert (run.returncode, said) == (128 + number, "Stopped; nothing was changed.\n")
+    assert states == [("CRASHED",)]
+    assert (sandbox.leftovers(), sandbox.processes()) == ([], [])

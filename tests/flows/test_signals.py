@@ -12,13 +12,12 @@ from flows import signals
 def handlers(monkeypatch):
     """Whoever handles signals, handles them again afterwards."""
     monkeypatch.setattr(signals, "A_MOMENT", 0.5)  # also on a busy machine it comes later
-    signals.forget()
     numbers = (*signals.STOPPING, signal.SIGALRM)
     before = {number: signal.getsignal(number) for number in numbers}
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    signals.watch()
+    signals.begin()
     yield
-    signals.forget()
+    signals.begin()
     for number, handler in before.items():
         signal.signal(number, handler)
 
