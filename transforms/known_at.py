@@ -13,6 +13,8 @@ COUNTED = ("month", "funnel_step", "deal_id")
 # Why a deal counts in a month and step now and did not then, or the other way round.
 REASONS = {
     "happened_since": "entered the step after the data of then ended",
+    "other_funnel": "entered the step by a stage or an activity type that belongs to it only then,"
+    " or only now",
     "other_month": "entered the step in another month, by what is known at the other time",
     "other_step": "entered another step in that month, by what is known at the other time",
     "deal_was_unknown": "nothing was known of the deal then",
@@ -79,12 +81,28 @@ def monthly_then_and_now(then: Table, now: Table, steps: Table, timezone: str) -
     )
 
 
-def restatements(then: Table, now: Table, as_of: datetime, timezone: str) -> Table:
+def matched_otherwise(then: Table, now: Table) -> Table:
+    """One row per step that deals entered otherwise then than now.
+
+    Args:
+        then: `quality.funnel_matches` as a run made it.
+        now: the same of another run.
+
+    Columns:
+        funnel_step: number of the step, as text
+    """
+    return then.difference(now).union(now.difference(then)).select("funnel_step").distinct()
+
+
+def restatements(
+    then: Table, now: Table, changed_steps: Table, as_of: datetime, timezone: str
+) -> Table:
     """One row per month, step, reason and direction: deals that count now but not then, or reverse.
 
     Args:
         then: the entries that were known then, see `known_at`.
         now: those that are known now.
+        changed_steps: the steps that were entered otherwise then, see `matched_otherwise`.
         as_of: where the data of then ended, UTC.
         timezone: in which months are cut.
 
@@ -103,8 +121,12 @@ def restatements(then: Table, now: Table, as_of: datetime, timezone: str) -> Tab
     fewer = counted_then.anti_join(counted_now, COUNTED)
     changes = ibis.union(
         more.anti_join(told, COUNTED).mutate(reason=ibis.literal("happened_since"), is_more=True),
-        _with_reason(told, fewer, then, "deal_was_unknown", "told_later").mutate(is_more=True),
-        _with_reason(fewer, told, now, "deal_is_gone", "taken_back").mutate(is_more=False),
+        _with_reason(told, fewer, then, changed_steps, "deal_was_unknown", "told_later").mutate(
+            is_more=True
+        ),
+        _with_reason(fewer, told, now, changed_steps, "deal_is_gone", "taken_back").mutate(
+            is_more=False
+        ),
     )
     # One way and the other apart: what cancels out has changed, too.
     counted = changes.group_by("month", "funnel_step", "reason", "is_more").agg(deals=_.count())
@@ -112,25 +134,30 @@ def restatements(then: Table, now: Table, as_of: datetime, timezone: str) -> Tab
     return counted.mutate(deals_change=change).drop("is_more", "deals")
 
 
-def _with_reason(counted: Table, others: Table, entries: Table, unknown: str, other: str) -> Table:
+def _with_reason(
+    counted: Table, others: Table, entries: Table, changed_steps: Table, unknown: str, other: str
+) -> Table:
     """Why rows count at one time only.
 
     Args:
         counted: the rows.
         others: those that count at the other time only.
         entries: all entries of the other time.
+        changed_steps: of which the funnel is the reason.
         unknown: the reason where these have nothing of the deal.
         other: the reason where nothing else is it.
     """
     places = {"other_month": ("funnel_step", "deal_id"), "other_step": ("month", "deal_id")}
     known = entries.select("deal_id", is_known=True).distinct()
     found = joined_by("deal_id", counted, known)
+    found = joined_by("funnel_step", found, changed_steps.mutate(is_another=True))
     for reason, same in places.items():
         there = others.select(*same, **{reason: True}).distinct()
         found = found.left_join(there, same).drop(*(f"{name}_right" for name in same))
     return found.select(
         *COUNTED,
         reason=ibis.cases(
+            (_.is_another.notnull(), "other_funnel"),
             *((_[reason].notnull(), reason) for reason in places),
             (_.is_known.isnull(), unknown),
             else_=other,

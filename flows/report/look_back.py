@@ -21,10 +21,17 @@ from flows.settings.forms import Moment
 from flows.warehouse.address import shown
 from flows.warehouse.read_only import looking_at_one_run
 from flows.warehouse.rows import read, read_scalar
-from transforms.known_at import REASONS, known_at, monthly_then_and_now, restatements
+from transforms.known_at import (
+    REASONS,
+    known_at,
+    matched_otherwise,
+    monthly_then_and_now,
+    restatements,
+)
 from transforms.staging.stg_funnel_steps import stg_funnel_steps
 
 HISTORY = "deal_funnel_entries"
+MATCHES = "funnel_matches"
 
 
 def moment_of(given: str) -> datetime:
@@ -65,7 +72,8 @@ def look_back(settings: Settings, moment: datetime) -> dict[str, Any]:
         known_then, known_now = known_at(entries, then["started_at"]), known_at(entries)
         steps, zone = stg_funnel_steps(funnel=read_funnel()), settings.timezone
         monthly = monthly_then_and_now(known_then, known_now, steps, zone)
-        changes = restatements(known_then, known_now, then["as_of"], zone)
+        others = _changed_steps(backend, then["run_id"], now["run_id"])
+        changes = restatements(known_then, known_now, others, then["as_of"], zone)
         found = {
             "status": "looked back",
             "known_at": moment,
@@ -104,6 +112,16 @@ def _runs(backend: SQLBackend, moment: datetime, name: str) -> tuple[dict[str, A
         begun = f"only since {since:%Y-%m-%d %H:%M:%S} UTC" if since else "from the next run on"
         raise InputError(f"--known-at: what was known is recorded {begun} in {name}")
     return then[0], now
+
+
+def _changed_steps(backend: SQLBackend, *run_ids: str) -> Table:
+    """The steps that matched otherwise in one run than in another, as far as both recorded it."""
+    if MATCHES in backend.list_tables(database="quality"):
+        matches = backend.table(MATCHES, database="quality")
+        of_runs = [matches.filter(matches.run_id == run_id).drop("run_id") for run_id in run_ids]
+        if all(read_scalar(matched.count()) for matched in of_runs):
+            return matched_otherwise(*of_runs)
+    return backend.table(HISTORY, database="snapshots").select("funnel_step").limit(0)
 
 
 def _rows(table: Table, *order: str) -> list[dict[str, Any]]:

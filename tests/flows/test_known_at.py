@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from flows.errors import InputError
@@ -113,6 +114,32 @@ def test_the_command_writes_a_page_and_nothing_else(place, export):
     page.unlink()
     assert place.sandbox.published() == before
     assert place.sandbox.leftovers() == []
+
+
+@on_one_engine
+def test_after_a_change_of_the_funnel_that_is_the_reason(place, export):
+    place.run("--source", export())
+    [[published]] = place.query(PUBLISHED)
+    moment = datetime.fromisoformat(str(published)).isoformat()
+    stages = "stage_id,stage_name\n1,Lead Generation\n2,Needs Assessment\n"
+    place.run("--source", export(folder="later", stages=stages))
+    found = place.run("--known-at", moment, "--report", place.sandbox.report, "--json")
+    assert [[*row.values()] for row in json.loads(found.stdout)["restatements"]] == [
+        ["2024-01-01", "2", "other_funnel", -1],
+        ["2024-01-01", "3", "other_funnel", 1],
+    ]
+
+
+@on_one_engine
+def test_runs_that_did_not_record_what_matched_are_looked_back_at(place, export):
+    place.run("--source", export())
+    [[published]] = place.query(PUBLISHED)
+    moment = datetime.fromisoformat(str(published)).isoformat()
+    with duckdb.connect(place.sandbox.warehouse) as written:
+        written.execute("DROP TABLE quality.funnel_matches")
+    place.run("--source", export(folder="later", stages="stage_id,stage_name\n1,Lead Generation\n"))
+    found = place.run("--known-at", moment, "--report", place.sandbox.report, "--json")
+    assert [row["reason"] for row in json.loads(found.stdout)["restatements"]] == ["taken_back"]
 
 
 def test_the_page_of_the_docs_has_all_reasons():
