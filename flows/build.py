@@ -11,21 +11,24 @@ from ibis import Table
 
 from flows.warehouse import QUALITY, Warehouse
 from flows.warehouse.rows import read_one, read_scalar
+from transforms.checks import Check
 from transforms.graph import Model
 
 LARGEST = 2**63 - 1
 SAMPLED = 200_000  # rows, to find values between which a table is cut
+LONGEST = 60  # of an example, in characters
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One rule, as it was found."""
+    """One rule, as it was found; `example` tells one of the rows that break it."""
 
     model: str
     check_name: str
     severity: str
     failing_rows: int
     total_rows: int
+    example: str | None = None
 
     @property
     def status(self) -> str:
@@ -37,7 +40,9 @@ class CheckResult:
     @property
     def in_words(self) -> str:
         """The rule and how many rows break it."""
-        return f"{self.status}: {self.check_name} {self.failing_rows:,} of {self.total_rows:,} rows"
+        counts = f"{self.failing_rows:,} of {self.total_rows:,} rows"
+        example = f", as {self.example}" if self.example else ""
+        return f"{self.status}: {self.check_name} {counts}{example}"
 
     @property
     def with_table(self) -> str:
@@ -147,12 +152,39 @@ def ask(
         found = {name: count for answer in answers for name, count in answer().items()}
         return [
             CheckResult(
-                model.name, check.name, check.severity, found[f"failing_{place}"], found["total"]
+                model.name,
+                check.name,
+                check.severity,
+                failing := found[f"failing_{place}"],
+                found["total"],
+                _example(warehouse, model, check, tables, settings) if failing else None,
             )
             for place, check in enumerate(model.checks)
         ]
 
     return results
+
+
+def _example(
+    warehouse: Warehouse,
+    model: Model,
+    check: Check,
+    tables: Mapping[str, Table],
+    settings: Mapping[str, Any],
+) -> str | None:
+    """By what one of the rows that break a rule is told: the first, so that it is always the same.
+
+    None if all that the rule gives is a total. What people are called is in no table any more.
+    """
+    rows = check.failing(tables[model.name], tables, settings)
+    told_by = check.about or model.key or (model.refresh_by,)
+    names = [name for name in told_by if name in rows.columns]
+    if not names:
+        return None
+    order = [ibis.asc(rows[name], nulls_first=False) for name in names]
+    first = warehouse.ask(rows.order_by(order).limit(1).select(*names))()
+    told = ", ".join(f"{name} {value}" for name, value in first.items())
+    return told if len(told) <= LONGEST else told[: LONGEST - 1] + "…"
 
 
 def _failing(

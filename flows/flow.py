@@ -150,8 +150,8 @@ def _refresh(settings: Settings, rotate_key: bool, full_refresh: bool) -> Any:
         begin(run, key, forgotten, full_refresh=full_refresh)
         with target.masking(key):
             states = _make_tables(run, folder, drawing)
-        if odd := run.odd_as_of():
-            tell(f"Warning: {odd}")
+        if run.odd_as_of:
+            tell(f"Warning: {run.odd_as_of}")
         # Of all tables: what others are made of is there when these are.
         read = {table for model in run.models.values() for table in model.upstream}
         check_models(run, wait_for=[state for name, state in states.items() if name not in read])

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, cast
 
 from ibis import Table
@@ -63,6 +64,7 @@ class Run:
         newest = newest_event(*(self.tables[name] for name in of_data))
         return cast("datetime | None", read_scalar(newest))
 
+    @cached_property
     def odd_as_of(self) -> str | None:
         """What is odd about the `as_of` that was given, once staging is there; if anything is."""
         as_of = self.settings.as_of

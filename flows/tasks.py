@@ -93,6 +93,7 @@ def write_report(
     with step("report"):
         about = {
             "as_of": run.given["as_of"].isoformat(),
+            "odd_as_of": run.odd_as_of,
             "timezone": run.settings.timezone,
             "source": Path(shown(run.settings.source)).name,
             "code_version": code_version(),

@@ -344,15 +344,19 @@ def _days(
 
 
 @chart(section="Sales reps", title="Completed activities of the most active reps")
-def most_active_reps(rep_sales_rep_totals: DataFrame) -> Figure:
+def most_active_reps(rep_sales_rep_totals: DataFrame, rep_funnel_dropoff: DataFrame) -> Figure:
     """Reps with the most completed activities, by kind of activity.
 
     At most 15 are drawn, more are in the table. An activity counts when it is done and has a due
     date; "deals" are the distinct deals with such an activity of the rep, "per deal" is the
-    activities over these deals. Reps are told apart by their user id; their names are masked. Reps
-    with few deals can be shown together as "other reps", at least two of them where there are two.
+    activities over these deals. Calls of the first two call steps of the funnel are drawn apart,
+    those of more such steps are among the others. Reps are told apart by their user id; their names
+    are masked. Reps with few deals can be shown together as "other reps", at least two of them
+    where there are two.
     """
-    kinds = ["sales_call_1_completed", "sales_call_2_completed", "other_activities"]
+    calls = rep_funnel_dropoff.loc[rep_funnel_dropoff["kind"] == "activity", "kpi_name"]
+    names = dict(zip(["sales_call_1_completed", "sales_call_2_completed"], calls, strict=False))
+    kinds = [*names, "other_activities"]
     ranked = rep_sales_rep_totals.sort_values(
         "activities_completed", ascending=False, kind="stable"
     )
@@ -362,9 +366,9 @@ def most_active_reps(rep_sales_rep_totals: DataFrame) -> Figure:
     labels = top["sales_rep_name"].map(short_rep).tolist()
     figure = Drawing(ranked, labels, top=36, right=94, width=PHONE)
     axes = figure.rows(ends.max(axis=None), places)
-    for kind, colour in zip(kinds, (MAIN, SIDE, OTHER), strict=True):
+    for kind, colour in zip(kinds, (*(MAIN, SIDE)[: len(names)], OTHER), strict=True):
         widths = top[kind].astype(float)
-        name = kind.removesuffix("_completed").replace("_", " ")
+        name = short(names.get(kind, "other activities"))
         axes.barh(places, widths, 0.6, left=ends[kind] - widths, color=colour, label=name)
     note(axes, places, ends[kinds[-1]], top["activities_completed"].map(whole))
     column(axes, 46, places, "deals", top["deals_worked"].map(whole))

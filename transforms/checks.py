@@ -24,7 +24,8 @@ class Check:
     """One rule. `failing(table, tables, settings)` gives the rows that break it.
 
     A rule about single rows also says of each row whether it `breaks` the rule: all such rules of
-    a table are counted in one scan.
+    a table are counted in one scan. `about`: the columns of these rows by whose values one of them
+    is told, where it is not by the key of the table.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Check:
     failing: Callable[[Table, Tables, Settings], Table]
     needs: tuple[str, ...] = ()
     breaks: Callable[[Table], BooleanValue] | None = None
+    about: tuple[str, ...] = ()
 
     def count(self, table: Table, tables: Tables, settings: Settings) -> IntegerScalar:
         """How many rows break it, as an aggregate of the table."""
@@ -72,14 +74,18 @@ def not_negative(column: str, severity: Severity = "error") -> Check:
     )
 
 
-def unique(*columns: str, severity: Severity = "error") -> Check:
-    """No two rows agree in these columns; each value that is shared is one failing row."""
+def unique(*columns: str, severity: Severity = "error", is_told: bool = True) -> Check:
+    """No two rows agree in these columns; each value that is shared is one failing row.
+
+    `is_told`: one of these values is, as an example.
+    """
 
     def failing(table: Table, *_: object) -> Table:
         shared = table.group_by(*columns).agg(rows_sharing=table.count())
         return shared.filter(shared.rows_sharing > 1)
 
-    return Check(f"unique({', '.join(columns)})", severity, failing)
+    about = columns if is_told else ()
+    return Check(f"unique({', '.join(columns)})", severity, failing, about=about)
 
 
 def references(column: str, target: str, severity: Severity = "error") -> Check:
@@ -91,7 +97,8 @@ def references(column: str, target: str, severity: Severity = "error") -> Check:
         known = tables[target_table]
         return linked.anti_join(known, linked[column] == known[target_column])
 
-    return Check(f"references({column}, {target})", severity, failing, needs=(target_table,))
+    name = f"references({column}, {target})"
+    return Check(name, severity, failing, needs=(target_table,), about=(column,))
 
 
 def parameters(function: Callable[..., Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -138,7 +145,7 @@ def steady_volume(
         place = ibis.row_number().over(group_by=by, order_by=over)
         months = table.select(by, over, value=table[value].cast("float64"), place=place)
         months = months.filter(months[over] < until(table, settings).as_scalar())
-        before = months.view()
+        point, before = (by, over, "place", "value"), months.view()
         window = months.join(
             before,
             [
@@ -146,12 +153,12 @@ def steady_volume(
                 before.place < months.place,
                 before.place >= months.place - 12,
             ],
-        ).select(by, "place", "value", earlier=before.value)
-        median = window.group_by(by, "place", "value").agg(
+        ).select(*point, earlier=before.value)
+        median = window.group_by(point).agg(
             median=window.earlier.quantile(0.5), months=window.count()
         )
-        spread = window.inner_join(median.drop("value"), [by, "place"])
-        spread = spread.group_by(by, "place", "value", "median", "months").agg(
+        spread = window.inner_join(median.drop("value", over), [by, "place"])
+        spread = spread.group_by(*point, "median", "months").agg(
             deviation=(spread.earlier - spread["median"]).abs().quantile(0.5)
         )
         distance = (spread.value - spread["median"]).abs()
@@ -161,7 +168,7 @@ def steady_volume(
             distance > 5 * 1.4826 * spread.deviation,
         )
 
-    return Check(f"steady_volume({value})", severity, failing)
+    return Check(f"steady_volume({value})", severity, failing, about=(by, over))
 
 
 def has_happened(

@@ -26,8 +26,8 @@ class Check:
     """Something to look at.
 
     `look` gives what it finds, without the name; an error of ours that it raises is a problem, for
-    which `fix` says what to do. `relies_on`: settings; where one of them is wrong, there is nothing
-    to look at.
+    which `fix` says what to do, if the error itself does not. `relies_on`: settings; where one of
+    them is wrong, there is nothing to look at.
     """
 
     name: str
@@ -40,8 +40,8 @@ class Check:
         if isinstance(error, WarehouseBusyError):
             fix = "wait until it is over; if it hangs, end that process"
             return [Finding(self.name, "warning", str(error), fix)]
-        lines = [line.strip() for line in str(error).splitlines()]
-        return [Finding(self.name, "problem", line, self.fix) for line in lines]
+        lines = [line.strip().partition("; ") for line in str(error).splitlines()]
+        return [Finding(self.name, "problem", said, fix or self.fix) for said, _, fix in lines]
 
 
 def ok(said: str) -> Told:

@@ -59,4 +59,4 @@ def people(settings: Settings) -> Iterator[Told]:
             "if that is not what you want, restore the key and the file of forgotten users",
         )
     else:
-        yield ok(f"{len(forgotten)} users are forgotten; the key is that of the warehouse, if any")
+        yield ok(f"forgotten users: {len(forgotten)}; the key is that of the warehouse, if any")

@@ -115,6 +115,7 @@ RECORDS = {
                 "rows of the table; of columns_are_known, its columns; of has_rows, 1; of"
                 " rows_can_be_read, rows of the file",
             ),
+            "example": (_TEXT, "by what one of the failing rows is told; null without any"),
         },
     ),
     "data_dictionary": RecordTable(

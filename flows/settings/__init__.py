@@ -19,7 +19,16 @@ from pydantic_settings import (
 )
 
 from flows.errors import InputError
-from flows.settings.forms import File, Folder, Moment, Place, Size, TimeZone, WebAddress
+from flows.settings.forms import (
+    File,
+    Folder,
+    Moment,
+    Place,
+    Size,
+    TimeZone,
+    WebAddress,
+    is_elsewhere,
+)
 from flows.warehouse.address import has_password, is_postgres, with_password
 from flows.warehouse.limits import Limits
 
@@ -280,6 +289,8 @@ def _chosen(given: Mapping[str, object]) -> dict[str, Any]:
 
 def _files_of_secrets() -> SecretsSettingsSource:
     folder = EnvSettingsSource(Settings)().get("secrets_dir")
+    if folder and is_elsewhere(folder):  # as it is said of the setting itself, without repeating it
+        folder = None
     return SecretsSettingsSource(Settings, folder or None)
 
 

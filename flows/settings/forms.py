@@ -84,8 +84,13 @@ def _no_other_password(place: str) -> str:
     return place
 
 
+def is_elsewhere(place: str) -> bool:
+    """Whether it is an address, or was meant to be one, and no path."""
+    return "://" in place or has_password(place)
+
+
 def _on_this_machine(place: object) -> object:
-    if "://" in str(place) or has_password(str(place)):
+    if is_elsewhere(str(place)):
         raise ValueError("not a place on this machine; give the path of one")
     return place
 

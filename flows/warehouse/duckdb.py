@@ -212,7 +212,7 @@ class DuckDBWarehouse:
 
     def _build_in_parts(self, schema: str, name: str, parts: Sequence[Table]) -> Table:
         """Beside the one of that name, of which each part may be made."""
-        waiting = f"{name}_in_parts"
+        waiting = f"_building_{name}"
         with told_in_short(f"{schema}.{name}", self.backend):
             self.backend.create_table(waiting, schema=parts[0].schema(), database=schema)
             for part in parts:

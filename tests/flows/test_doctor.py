@@ -88,10 +88,10 @@ def looked(everything: Examine, monkeypatch: pytest.MonkeyPatch) -> Callable[...
 
 
 def only(found: list[Finding], status: str, *words: str) -> Finding:
-    """The only finding, which has this status and says these words."""
+    """The only finding, which has this status and says these words, or has them for its fix."""
     [one] = found
     assert one.status == status, one
-    assert all(word in one.said for word in words), one
+    assert all(word in f"{one.said}; {one.fix}" for word in words), one
     return one
 
 
@@ -165,7 +165,7 @@ def test_each_thing_that_is_broken_is_a_line_with_a_fix(broken):
     assert "FUNNEL_TIMEZONE: " in told
     assert "nowhere: cannot read the source folder" in told
     assert "postgresql://me@127.0.0.1:1/sales: no server answers there" in told
-    assert "masking_key: others can read the masking key; run: chmod 600" in told
+    assert "masking_key: others can read the masking key. Fix: run: chmod 600" in told
     assert "cannot write the report" in told
     assert "the Prefect server does not answer" in told
     assert len(told.splitlines()) == 6

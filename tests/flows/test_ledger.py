@@ -87,7 +87,7 @@ def test_every_run_is_told_once_by_how_it_ended(history):
     *told, (refused, _), two, three, last, stopped = history.query(RUNS)
     assert told == [("published", None), crashed, ("published", None), ("interrupted", "a signal")]
     assert (refused, two, three, last) == ("refused", crashed, crashed, ("published", None))
-    assert stopped == ("stopped", "stg_stages: fail: never 2 of 2 rows")
+    assert stopped == ("stopped", "stg_stages: fail: never 2 of 2 rows, as stage_id 1")
 
 
 def test_what_is_known_of_a_run_that_was_killed(history):

@@ -51,7 +51,8 @@ QUERIES = {
         SELECT table_name, rows_read, rows_loaded, rows_rejected, duplicates_collapsed
         FROM quality.reconciliation""",
     "checks": """
-        SELECT model, check_name, severity, status, failing_rows, total_rows
+        SELECT model, check_name, severity, status, failing_rows, total_rows,
+               coalesce(example, 'n/a')
         FROM quality.check_results WHERE status <> 'pass' ORDER BY status""",
     "rejected_rows": """
         SELECT table_name, column_name, reason, count(*) AS found,
@@ -213,6 +214,7 @@ def test_the_figures_in_all_are_the_key_figures(both):
     for said in (
         f"Deals {whole(key.deals)} known",
         f"Won {whole(key.deals_won)} won by",
+        f"not lost after it; {whole(key.deals_lost_after_won)} more were in a won step, and lost",
         f"Lost {whole(key.deals_lost)} lost by",
         f"Open {whole(key.deals_open)} neither",
         f"Stalled {whole(key.deals_stalled)} open",

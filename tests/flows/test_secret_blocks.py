@@ -156,7 +156,7 @@ def test_the_doctor_says_that_the_blocks_are_there(runs):
         "the Secret block funnel-password is there",
         "the Secret block funnel-key is there",
         "from the Secret block funnel-key",
-        "0 users are forgotten; the key is that of the warehouse, if any",
+        "forgotten users: 0; the key is that of the warehouse, if any",
     } <= {*said}
 
 

@@ -185,6 +185,13 @@ def test_a_file_is_named_by_a_path(name, place):
     assert "hunter2" not in said
 
 
+def test_a_folder_of_secrets_is_named_by_a_path(monkeypatch):
+    monkeypatch.setenv("FUNNEL_SECRETS_DIR", "postgresql:/me:hunter2@host/db")
+    said = complaint()
+    assert "FUNNEL_SECRETS_DIR: not a place on this machine; give the path of one" in said
+    assert "hunter2" not in said
+
+
 def test_a_short_masking_key_is_refused_and_not_quoted(monkeypatch):
     monkeypatch.setenv("FUNNEL_MASKING_KEY", "hunter2")
     said = complaint()

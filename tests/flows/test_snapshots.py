@@ -111,7 +111,7 @@ def test_a_large_history_is_made_in_parts_and_is_the_same(new_warehouse, tell, p
     at_once = told(tell, new_warehouse(), days)
     monkeypatch.setattr("flows.warehouse.duckdb.MOST_AT_ONCE", 3)
     assert told(tell, url := new_warehouse(), days) == at_once
-    assert (put_in.count("deals_in_parts") > 5) == url.startswith("duckdb")
+    assert (put_in.count("_building_deals") > 5) == url.startswith("duckdb")
 
 
 OPEN, LOST = [(7, "open")], [(7, "lost")]

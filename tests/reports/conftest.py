@@ -167,17 +167,19 @@ def quality() -> dict[str, pandas.DataFrame]:
         ("r1", "stg_users", "uniqueness", 0, 0, None),
         ("r1", "stg_users", "overall", None, None, None),
     ]
-    checks = [("r1", f"mart_{n}", "not_null(month)", "error", "pass", 0, 9) for n in range(40)]
+    checks = [
+        ("r1", f"mart_{n}", "not_null(month)", "error", "pass", 0, 9, None) for n in range(40)
+    ]
     checks += [
-        ("r1", "stg_activities", "references(deal_id)", "warn", "warn", 4558, 4566),
-        ("r1", "stg_activities", "unique(activity_id)", "warn", "warn", 22, 4566),
+        ("r1", "stg_activities", "references(deal_id)", "warn", "warn", 4558, 4566, "deal_id 7"),
+        ("r1", "stg_activities", "unique(activity_id)", "warn", "warn", 22, 4566, "activity_id 8"),
     ]
     rejected = [
         ("r1", "activity", 17, "due_to", "not a timestamp"),
         ("r1", "activity", 1204, "due_to", "not a timestamp"),
         ("r1", "deal_changes", 88, "deal_id", "missing"),
     ]
-    rows = ["failing_rows", "total_rows"]
+    rows = ["failing_rows", "total_rows", "example"]
     counts = ["rows_read", "rows_loaded", "rows_rejected", "duplicates_collapsed"]
     return {
         "reconciliation": pandas.DataFrame(
@@ -262,6 +264,7 @@ def typical_tables() -> dict[str, pandas.DataFrame]:
         "deals": 1995,
         "deals_won": 120,
         "deals_lost": 1800,
+        "deals_lost_after_won": 1081,
         "deals_open": 75,
         "deals_stalled": 21,
         "win_rate_pct": 6.25,

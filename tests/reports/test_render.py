@@ -179,6 +179,12 @@ def test_rows_that_joined_those_of_earlier_runs_are_told_as_such(tables: Tables,
     assert said not in Page(render(tables, run)).text
 
 
+def test_what_is_odd_about_the_end_of_the_data_is_told(tables: Tables, run: Run) -> None:
+    odd = "the data goes on to 2025-03-11 17:17:07, after --as-of 2025-01-01 00:00:00"
+    assert f"With care: {odd}." in Page(render(tables, run | {"odd_as_of": odd})).text
+    assert "With care" not in Page(render(tables, run | {"odd_as_of": None})).text
+
+
 def test_null_is_not_available(tables: Tables, run: Run) -> None:
     """A NULL is shown as n/a, never as nan, None or 0."""
     tables["rep_key_figures"] = tables["rep_key_figures"].assign(

@@ -168,7 +168,7 @@ def unsteady(broken, draw):
         check = steady_volume(
             "deals", by="step", over="month", until=lambda table, _: table.month.max()
         )
-        return [row[:2] for row in broken(check, table)]
+        return [(step, place) for step, _, place, *_ in broken(check, table)]
 
     return places
 

@@ -1,8 +1,10 @@
 """The figures at the head of the report."""
 
+import ibis
 from ibis import Table
 
 from transforms.checks import rule
+from transforms.funnel import Funnel
 from transforms.graph import model
 from transforms.rates import percent
 from transforms.timeline import stalls
@@ -13,6 +15,7 @@ from transforms.timeline import stalls
         "deals": "int64",
         "deals_won": "int64",
         "deals_lost": "int64",
+        "deals_lost_after_won": "int64",
         "deals_open": "int64",
         "deals_stalled": "int64",
         "win_rate_pct": "float64",
@@ -28,7 +31,11 @@ from transforms.timeline import stalls
             lambda figures: (
                 figures.deals == figures.deals_won + figures.deals_lost + figures.deals_open
             ),
-        )
+        ),
+        rule(
+            "lost_after_won_are_lost",
+            lambda figures: figures.deals_lost_after_won <= figures.deals_lost,
+        ),
     ],
 )
 def rep_key_figures(
@@ -37,6 +44,8 @@ def rep_key_figures(
     int_deal_stage_transitions: Table,
     rep_stage_dwell: Table,
     rep_sales_funnel_monthly: Table,
+    *,
+    funnel: Funnel,
 ) -> Table:
     """One row in all: deals, stalled deals, win rate, days to close, activities.
 
@@ -44,6 +53,7 @@ def rep_key_figures(
         deals: deals known to the change log or the deals table
         deals_won: those with status won
         deals_lost: those with status lost
+        deals_lost_after_won: those of the lost ones that entered a step that counts as won
         deals_open: those with status open
         deals_stalled: open deals whose present stay in a step is longer than its p90_days
         win_rate_pct: won deals in percent of the won and lost ones; null without any
@@ -54,10 +64,12 @@ def rep_key_figures(
         last_month: last one
     """
     won, lost = (obt_deals.status == status for status in ("won", "lost"))
+    entered_won = [obt_deals[step.column].notnull() for step in funnel.steps if step.won]
     deals = obt_deals.agg(
         deals=obt_deals.count(),
         deals_won=won.sum().coalesce(0),
         deals_lost=lost.sum().coalesce(0),
+        deals_lost_after_won=(lost & ibis.or_(*entered_won)).sum().coalesce(0),
         deals_open=(obt_deals.status == "open").sum().coalesce(0),
         median_days_to_close=obt_deals.days_to_close.quantile(0.5),
     )

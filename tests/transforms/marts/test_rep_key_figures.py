@@ -2,6 +2,8 @@
 
 from datetime import date
 
+from transforms.funnel import Funnel, Step
+
 
 def test_deals_are_counted_by_status(run):
     assert run(
@@ -95,6 +97,27 @@ def test_without_any_data_there_is_a_row_of_zeros_and_nulls(run):
         "deals, deals_won, deals_lost, deals_open, win_rate_pct, activities_completed,"
         " active_reps, first_month",
     ) == [(0, 0, 0, 0, None, 0, 0, None)]
+
+
+def test_a_lost_deal_that_had_entered_a_won_step_is_told_of(run):
+    assert run(
+        "rep_key_figures",
+        "deals_won, deals_lost, deals_lost_after_won",
+        obt_deals="""
+            deal_id | status | step_1_entered_at | step_7_entered_at | step_9_entered_at
+            1       | lost   | 2024-01-01        | 2024-01-02        | 2024-01-03
+            2       | lost   | 2024-01-01        | -                 | 2024-01-03
+            3       | lost   | 2024-01-01        | -                 | -
+            4       | won    | 2024-01-01        | 2024-01-02        | -
+        """,
+    ) == [(1, 3, 2)]
+
+
+def test_without_a_step_that_counts_as_won_nothing_was_lost_after_one(run):
+    funnel = Funnel((Step("1", "Lead", "stage", ("lead",)),))
+    deals = "deal_id | status\n1 | lost"
+    found = run("rep_key_figures", "deals_lost_after_won", obt_deals=deals, funnel=funnel)
+    assert found == [(0,)]
 
 
 def test_an_open_deal_is_stalled_when_it_stays_longer_than_nine_in_ten(run):

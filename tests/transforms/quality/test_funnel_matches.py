@@ -18,4 +18,3 @@ def test_stages_by_id_activity_types_by_name(run):
         ("3.1", "activity sc_2"),
         ("Lost", "loss"),
     ]
-
