@@ -1,7 +1,7 @@
 """Models into tables, with the rules they promise to keep."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -149,7 +149,7 @@ def ask(
     answers = [warehouse.ask(_failing(model, group, tables, settings)) for group in groups]
 
     def results() -> list[CheckResult]:
-        found = {name: count for answer in answers for name, count in answer().items()}
+        found = {name: value for answer in answers for name, value in answer().items()}
         return [
             CheckResult(
                 model.name,
@@ -157,42 +157,56 @@ def ask(
                 check.severity,
                 failing := found[f"failing_{place}"],
                 found["total"],
-                _example(warehouse, model, check, tables, settings) if failing else None,
+                example(place, found) if failing else None,
             )
             for place, check in enumerate(model.checks)
         ]
 
+    def example(place: int, found: Mapping[str, Any]) -> str | None:
+        """By what one of the rows is told: the first, so that it is always the same."""
+        check = model.checks[place]
+        failing = check.failing(tables[model.name], tables, settings)
+        names = _told_by(model, check, failing)
+        if f"example_{place}" in found:
+            values = {names[0]: found[f"example_{place}"]}
+        elif names:
+            order = [ibis.asc(failing[name], nulls_first=False) for name in names]
+            values = warehouse.ask(failing.order_by(order).limit(1).select(*names))()
+        else:
+            return None
+        told = ", ".join(f"{name} {value}" for name, value in values.items())
+        return told if len(told) <= LONGEST else told[: LONGEST - 1] + "…"
+
     return results
 
 
-def _example(
-    warehouse: Warehouse,
-    model: Model,
-    check: Check,
-    tables: Mapping[str, Table],
-    settings: Mapping[str, Any],
-) -> str | None:
-    """By what one of the rows that break a rule is told: the first, so that it is always the same.
+def _told_by(model: Model, check: Check, failing: Table) -> list[str]:
+    """The columns that tell a row that breaks a rule; none, if all that the rule gives is a total.
 
-    None if all that the rule gives is a total. What people are called is in no table any more.
+    What people are called is in no table any more.
     """
-    rows = check.failing(tables[model.name], tables, settings)
-    told_by = check.about or model.key or (model.refresh_by,)
-    names = [name for name in told_by if name in rows.columns]
-    if not names:
-        return None
-    order = [ibis.asc(rows[name], nulls_first=False) for name in names]
-    first = warehouse.ask(rows.order_by(order).limit(1).select(*names))()
-    told = ", ".join(f"{name} {value}" for name, value in first.items())
-    return told if len(told) <= LONGEST else told[: LONGEST - 1] + "…"
+    columns = check.about or model.key or (model.refresh_by,)
+    return [column for column in columns if column and column in failing.columns]
 
 
 def _failing(
-    model: Model, places: Iterable[int], tables: Mapping[str, Table], settings: Mapping[str, Any]
+    model: Model, places: Sequence[int], tables: Mapping[str, Table], settings: Mapping[str, Any]
 ) -> Table:
-    """One row: how many rows the table has, and how many break each rule at one of these places."""
+    """One row: how many rows the table has, and how many break each rule at one of these places.
+
+    Of a rule that is not about single rows, also the least value that tells one of them, where a
+    single column does.
+    """
     table = tables[model.name]
-    counts = {
-        f"failing_{place}": model.checks[place].count(table, tables, settings) for place in places
-    }
-    return table.agg(total=table.count(), **counts)
+    counts, others = {}, []
+    for place in places:
+        check = model.checks[place]
+        if check.breaks is not None:
+            counts[f"failing_{place}"] = table.count(where=check.breaks(table))
+        else:
+            failing = check.failing(table, tables, settings)
+            told_by = _told_by(model, check, failing)
+            first = {f"example_{place}": failing[told_by[0]].min()} if len(told_by) == 1 else {}
+            others.append(failing.agg(**{f"failing_{place}": failing.count()}, **first))
+    of_rows = table.agg(total=table.count(), **counts)
+    return of_rows.cross_join(*others) if others else of_rows

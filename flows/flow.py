@@ -45,7 +45,7 @@ from flows.unforeseen import told_in_short
 from flows.warehouse import Warehouse
 from flows.warehouse.address import has_password, shown
 from flows.warehouse.export import opened_export
-from flows.watching.monitoring import failed, run_name, show_outcome, show_plan
+from flows.watching.monitoring import failed, run_name, show_crashed, show_outcome, show_plan
 from flows.watching.steps import step, tell
 from transforms.sources import RAW_TABLES
 
@@ -147,6 +147,7 @@ def _refresh(settings: Settings, rotate_key: bool, full_refresh: bool) -> Any:
         stack.enter_context(target.run())
         run = Run(str(flow_run.id), settings, target, tables)
         stack.enter_context(known(run))
+        show_crashed(run.earlier)
         begin(run, key, forgotten, full_refresh=full_refresh)
         with target.masking(key):
             states = _make_tables(run, folder, drawing)

@@ -55,17 +55,23 @@ def _of_table(name: str, found: ExportTable | None) -> dict[str, Any]:
 
 def in_words(planned: dict[str, Any]) -> str:
     """The plan, for people."""
+    tables = {table["name"]: _origin(table) for table in planned["tables"]}
+    models = {
+        f"{model['schema']}.{model['name']}": f"from {', '.join(model['reads']) or 'funnel.toml'}"
+        for model in planned["models"]
+    }
+    width = max(map(len, (*tables, *models)))
     lines = [f"Source: {planned['source']}"]
-    for table in planned["tables"]:
-        where = table["found"] or "not in the export"
-        if table["not_read"]:
-            where += f"; not read: {', '.join(table['not_read'])}"
-        lines.append(f"  {table['name']:<36} {where}")
+    lines += [f"  {name:<{width}} {origin}" for name, origin in tables.items()]
     lines.append(f"Warehouse: {planned['warehouse']}")
-    for model in planned["models"]:
-        made = f"{model['schema']}.{model['name']}"
-        lines.append(f"  {made:<36} from {', '.join(model['reads']) or 'funnel.toml'}")
+    lines += [f"  {name:<{width}} {origin}" for name, origin in models.items()]
     lines.append(f"Report: {planned['report']}")
     if planned["export"]:
         lines.append(f"Export: {planned['export']}")
     return "\n".join([*lines, "Dry run: nothing was written."])
+
+
+def _origin(table: dict[str, Any]) -> str:
+    """Where a table of the export is, and what of it is not read."""
+    where = table["found"] or "not in the export"
+    return f"{where}; not read: {', '.join(table['not_read'])}" if table["not_read"] else where

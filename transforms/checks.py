@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import ibis
 from ibis import Table
-from ibis.expr.types import BooleanValue, DateScalar, IntegerScalar, IntegerValue
+from ibis.expr.types import BooleanValue, DateScalar, IntegerValue
 
 Severity = Literal["error", "warn"]
 Tables = Mapping[str, Table]
@@ -34,12 +34,6 @@ class Check:
     needs: tuple[str, ...] = ()
     breaks: Callable[[Table], BooleanValue] | None = None
     about: tuple[str, ...] = ()
-
-    def count(self, table: Table, tables: Tables, settings: Settings) -> IntegerScalar:
-        """How many rows break it, as an aggregate of the table."""
-        if self.breaks is not None:
-            return table.count(where=self.breaks(table))
-        return self.failing(table, tables, settings).count().as_scalar()
 
 
 def rule(name: str, holds: Callable[[Table], BooleanValue], severity: Severity = "error") -> Check:

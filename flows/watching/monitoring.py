@@ -6,9 +6,12 @@ An artifact has the same key in every run, so that the UI lists them as a histor
 import logging
 import os
 import re
+from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pyarrow as pa
@@ -18,15 +21,18 @@ from prefect.artifacts import (
     create_markdown_artifact,
     create_table_artifact,
 )
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.exceptions import ObjectNotFound
 from prefect.runtime import deployment, flow_run
-from prefect.states import Cancelled, Completed, Failed
+from prefect.states import Cancelled, Completed, Crashed, Failed
 
 from flows.errors import RunFailedError, SalesFunnelError, WarehouseBusyError
 from flows.plan import in_words
 from flows.printable import printable
+from flows.records.ledger import CRASHED
 from flows.run import Run
 from flows.settings import Settings
+from flows.warehouse import Entry
 from flows.warehouse.address import shown
 
 WARNINGS = "warnings"  # tag of a run that was published although something is to be looked at
@@ -73,6 +79,26 @@ def show_outcome(run: Run, summary: dict[str, Any], found: dict[str, pa.Table]) 
         )
     told = f" with {warnings} warning{'s' if warnings > 1 else ''}" if warnings else ""
     return Completed(message=f"Published{told}", data=summary)
+
+
+def show_crashed(earlier: Iterable[Entry]) -> None:
+    """Tell of runs that were killed: nobody else could, and the UI would show them as running."""
+    try:
+        with get_client(sync_client=True) as client:
+            for entry in earlier:
+                if entry["status"] == CRASHED["status"]:
+                    with suppress(ObjectNotFound):  # known to another server, or deleted there
+                        _end_as_crashed(client, UUID(entry["run_id"]))
+    except httpx.HTTPError as error:  # the next run tries again, until one is published
+        get_run_logger().warning(
+            "The UI could not be told which runs crashed: %s", type(error).__name__
+        )
+
+
+def _end_as_crashed(client: SyncPrefectClient, run_id: UUID) -> None:
+    state = client.read_flow_run(run_id).state
+    if state is None or not state.is_final():
+        client.set_flow_run_state(run_id, Crashed(message=CRASHED["reason"]), force=True)
 
 
 def _leave_artifacts(run: Run, summary: dict[str, Any], found: dict[str, pa.Table]) -> None:

@@ -3,7 +3,9 @@
 import json
 import re
 import signal
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,6 +81,22 @@ def history(request, new_place, small_export, tmp_path_factory) -> History:
         ).returncode,
     ]
     return History(place.query, codes, first_id, first, linked, bad)
+
+
+def test_prefect_is_told_of_a_run_that_was_killed(
+    new_sandbox, prefect_server_in, small_export, tmp_path
+):
+    export = small_export(tmp_path / "export")
+    states = "SELECT state_type FROM flow_run ORDER BY created"
+    with prefect_server_in(tmp_path / "server") as api_url:
+        sandbox = new_sandbox(tmp_path / "run", api_url)
+        with closing(sqlite3.connect(tmp_path / "server/prefect.db")) as records:
+            with sandbox.start("--source", export) as run:
+                assert run.stderr.readline()
+                run.kill()
+            assert records.execute(states).fetchall() == [("RUNNING",)]
+            sandbox.run("--source", export)
+            assert records.execute(states).fetchall() == [("CRASHED",), ("COMPLETED",)]
 
 
 def test_every_run_is_told_once_by_how_it_ended(history):
