@@ -16,7 +16,6 @@ from transforms.graph import Model
 
 LARGEST = 2**63 - 1
 SAMPLED = 200_000  # rows, to find values between which a table is cut
-LONGEST = 60  # of an example, in characters
 
 
 @dataclass(frozen=True)
@@ -174,8 +173,7 @@ def ask(
             values = warehouse.ask(failing.order_by(order).limit(1).select(*names))()
         else:
             return None
-        told = ", ".join(f"{name} {value}" for name, value in values.items())
-        return told if len(told) <= LONGEST else told[: LONGEST - 1] + "…"
+        return ", ".join(f"{name} {value}" for name, value in values.items())
 
     return results
 
@@ -183,10 +181,17 @@ def ask(
 def _told_by(model: Model, check: Check, failing: Table) -> list[str]:
     """The columns that tell a row that breaks a rule; none, if all that the rule gives is a total.
 
-    What people are called is in no table any more.
+    Of texts only what funnel.toml has: others can be anything, and this reaches logs and Prefect.
     """
-    columns = check.about or model.key or (model.refresh_by,)
-    return [column for column in columns if column and column in failing.columns]
+    can_be_told = {
+        name
+        for name, kind in failing.schema().items()
+        if name == "funnel_step" or not kind.is_string()
+    }
+    for columns in (check.about, model.key, (model.refresh_by,)):
+        if told := [name for name in columns if name and name in can_be_told]:
+            return told
+    return []
 
 
 def _failing(

@@ -1,6 +1,6 @@
 """What can go wrong, in the words a user reads, with the exit code of the command.
 
-The messages are our own and hold no value of the data: they reach the terminal, the logs and
+The messages are our own and hold no text of the data: they reach the terminal, the logs and
 Prefect. Raise them `from None`, so that the error behind them does not travel along.
 """
 

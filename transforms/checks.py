@@ -24,8 +24,8 @@ class Check:
     """One rule. `failing(table, tables, settings)` gives the rows that break it.
 
     A rule about single rows also says of each row whether it `breaks` the rule: all such rules of
-    a table are counted in one scan. `about`: the columns of these rows by whose values one of them
-    is told, where it is not by the key of the table.
+    a table are counted in one scan. `about`: the columns of these rows by which one of them is
+    told, if not by the key of the table.
     """
 
     name: str
@@ -68,18 +68,14 @@ def not_negative(column: str, severity: Severity = "error") -> Check:
     )
 
 
-def unique(*columns: str, severity: Severity = "error", is_told: bool = True) -> Check:
-    """No two rows agree in these columns; each value that is shared is one failing row.
-
-    `is_told`: one of these values is, as an example.
-    """
+def unique(*columns: str, severity: Severity = "error") -> Check:
+    """No two rows agree in these columns; each value that is shared is one failing row."""
 
     def failing(table: Table, *_: object) -> Table:
         shared = table.group_by(*columns).agg(rows_sharing=table.count())
         return shared.filter(shared.rows_sharing > 1)
 
-    about = columns if is_told else ()
-    return Check(f"unique({', '.join(columns)})", severity, failing, about=about)
+    return Check(f"unique({', '.join(columns)})", severity, failing, about=columns)
 
 
 def references(column: str, target: str, severity: Severity = "error") -> Check:

@@ -115,7 +115,10 @@ RECORDS = {
                 "rows of the table; of columns_are_known, its columns; of has_rows, 1; of"
                 " rows_can_be_read, rows of the file",
             ),
-            "example": (_TEXT, "by what one of the failing rows is told; null without any"),
+            "example": (
+                _TEXT,
+                "the ids or times that tell one of the failing rows; null without any, or of texts",
+            ),
         },
     ),
     "data_dictionary": RecordTable(

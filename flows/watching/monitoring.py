@@ -83,12 +83,14 @@ def show_outcome(run: Run, summary: dict[str, Any], found: dict[str, pa.Table]) 
 
 def show_crashed(earlier: Iterable[Entry]) -> None:
     """Tell of runs that were killed: nobody else could, and the UI would show them as running."""
+    crashed = [entry["run_id"] for entry in earlier if entry["status"] == CRASHED["status"]]
+    if not crashed:
+        return
     try:
         with get_client(sync_client=True) as client:
-            for entry in earlier:
-                if entry["status"] == CRASHED["status"]:
-                    with suppress(ObjectNotFound):  # known to another server, or deleted there
-                        _end_as_crashed(client, UUID(entry["run_id"]))
+            for run_id in crashed:
+                with suppress(ObjectNotFound):  # known to another server, or deleted there
+                    _end_as_crashed(client, UUID(run_id))
     except httpx.HTTPError as error:  # the next run tries again, until one is published
         get_run_logger().warning(
             "The UI could not be told which runs crashed: %s", type(error).__name__

@@ -24,7 +24,7 @@ SUFFIX_LENGTH = 6
         not_null("sales_rep_name"),
         not_null("name_masked", severity="warn"),
         not_null("email_hash", severity="warn"),
-        unique("email_hash", severity="warn", is_told=False),
+        unique("email_hash", severity="warn"),
     ],
 )
 def stg_users(raw_users: Table) -> Table:

@@ -24,7 +24,7 @@ def _outside_the_funnel(types: Table, _: object, settings: Settings) -> Table:
     },
     checks=[
         unique("activity_type", severity="warn"),
-        Check("types_have_a_step", "warn", _outside_the_funnel, about=("activity_type",)),
+        Check("types_have_a_step", "warn", _outside_the_funnel),
     ],
 )
 def stg_activity_types(raw_activity_types: Table) -> Table:
