@@ -40,7 +40,7 @@ class CheckResult:
     def in_words(self) -> str:
         """The rule and how many rows break it."""
         counts = f"{self.failing_rows:,} of {self.total_rows:,} rows"
-        example = f", as {self.example}" if self.example else ""
+        example = f", such as {self.example}" if self.example else ""
         return f"{self.status}: {self.check_name} {counts}{example}"
 
     @property
@@ -181,17 +181,17 @@ def ask(
 def _told_by(model: Model, check: Check, failing: Table) -> list[str]:
     """The columns that tell a row that breaks a rule; none, if all that the rule gives is a total.
 
-    Of texts only what funnel.toml has: others can be anything, and this reaches logs and Prefect.
+    This reaches logs and Prefect: users are not told, and of texts, which can be anything, only
+    what funnel.toml has.
     """
     can_be_told = {
         name
         for name, kind in failing.schema().items()
-        if name == "funnel_step" or not kind.is_string()
+        if name == "funnel_step" or not (kind.is_string() or name == "user_id")
     }
-    for columns in (check.about, model.key, (model.refresh_by,)):
-        if told := [name for name in columns if name and name in can_be_told]:
-            return told
-    return []
+    by_itself = (model.refresh_by,) if model.refresh_by else ()
+    found = (columns for columns in (check.about, model.key, by_itself) if columns)
+    return next(([*columns] for columns in found if can_be_told.issuperset(columns)), [])
 
 
 def _failing(

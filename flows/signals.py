@@ -1,10 +1,10 @@
 """Signals that end a run.
 
 They are remembered, because Python can drop what a handler raises; they have no effect while the
-results are put in place; and they wait until the flow has begun, because Prefect would leave a run
-that it is creating Pending for good, while a destructor is running, where what is raised is
-dropped, and while a line is logged: a lock of logging that nobody lets go of would stop the
-process.
+results are put in place; and they wait
+- until the flow of the command has begun: Prefect would leave a run that it is creating Pending;
+- while a destructor is running: Python would drop what is raised there;
+- while a line is logged: a lock of logging that nobody lets go of would stop the process.
 """
 
 import os
@@ -34,6 +34,11 @@ def begin() -> None:
     received.clear()
     published.clear()
     watch()
+    deliver()
+
+
+def deliver() -> None:
+    """Let a signal through that came before the run had begun, and every later one."""
     _begun.set()
     if _early:
         signal.raise_signal(_early.pop())

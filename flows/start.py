@@ -77,16 +77,19 @@ def start(
     for name, url in places.items():
         if has_password(url):  # not as a parameter of the flow: Prefect stores those
             os.environ[f"FUNNEL_{name.upper()}"] = url
-    return sales_funnel(
-        **{name: "" if has_password(url) else url for name, url in places.items()},
-        report=str(settings.report),
-        export=str(settings.export or ""),
-        as_of=settings.as_of,
-        incremental=settings.incremental,
-        full_refresh=full_refresh,
-        dry_run=False,
-        rotate_key=action == "rotate-key",
-    )
+    try:
+        return sales_funnel(
+            **{name: "" if has_password(url) else url for name, url in places.items()},
+            report=str(settings.report),
+            export=str(settings.export or ""),
+            as_of=settings.as_of,
+            incremental=settings.incremental,
+            full_refresh=full_refresh,
+            dry_run=False,
+            rotate_key=action == "rotate-key",
+        )
+    finally:
+        signals.deliver()  # what came while Prefect could not begin the run
 
 
 def keep_quiet() -> None:

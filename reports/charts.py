@@ -39,6 +39,7 @@ from reports.text import (
 )
 
 MOST_BARS = 15
+IN_KEY = 18  # letters of a name: three stand side by side
 PANELS, PANEL_TITLE = 2, 32  # small charts side by side; letters that fit above one
 BARS = {"orient": "h", "native_scale": True, "errorbar": None, "saturation": 1, "width": 0.55}
 
@@ -354,7 +355,7 @@ def most_active_reps(rep_sales_rep_totals: DataFrame, rep_funnel_dropoff: DataFr
     are masked. Reps with few deals can be shown together as "other reps", at least two of them
     where there are two.
     """
-    calls = rep_funnel_dropoff.loc[rep_funnel_dropoff["kind"] == "activity", "kpi_name"]
+    calls = steps(rep_funnel_dropoff[rep_funnel_dropoff["kind"] == "activity"])
     names = dict(zip(["sales_call_1_completed", "sales_call_2_completed"], calls, strict=False))
     kinds = [*names, "other_activities"]
     ranked = rep_sales_rep_totals.sort_values(
@@ -368,7 +369,7 @@ def most_active_reps(rep_sales_rep_totals: DataFrame, rep_funnel_dropoff: DataFr
     axes = figure.rows(ends.max(axis=None), places)
     for kind, colour in zip(kinds, (*(MAIN, SIDE)[: len(names)], OTHER), strict=True):
         widths = top[kind].astype(float)
-        name = short(names.get(kind, "other activities"))
+        name = short(names.get(kind, "other activities"), IN_KEY)
         axes.barh(places, widths, 0.6, left=ends[kind] - widths, color=colour, label=name)
     note(axes, places, ends[kinds[-1]], top["activities_completed"].map(whole))
     column(axes, 46, places, "deals", top["deals_worked"].map(whole))

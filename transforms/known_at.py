@@ -13,8 +13,8 @@ COUNTED = ("month", "funnel_step", "deal_id")
 # Why a deal counts in a month and step now and did not then, or the other way round.
 REASONS = {
     "happened_since": "entered the step after the data of then ended",
-    "other_funnel": "entered the step by a stage or an activity type that belongs to it only then,"
-    " or only now",
+    "other_funnel": "the step matches stages or activity types at one time that it does not match"
+    " at the other, which can be why",
     "other_month": "entered the step in another month, by what is known at the other time",
     "other_step": "entered another step in that month, by what is known at the other time",
     "deal_was_unknown": "nothing was known of the deal then",
@@ -81,30 +81,32 @@ def monthly_then_and_now(then: Table, now: Table, steps: Table, timezone: str) -
     )
 
 
-def matched_otherwise(then: Table, now: Table) -> Table:
-    """One row per step that deals entered otherwise then than now.
+def matching_more(one: Table, other: Table) -> Table:
+    """One row per step that matches something in one run that it does not match in the other.
 
     Args:
-        then: `quality.funnel_matches` as a run made it.
-        now: the same of another run.
+        one: `quality.funnel_matches` as a run made it.
+        other: the same of another run.
 
     Columns:
         funnel_step: number of the step, as text
     """
-    return then.difference(now).union(now.difference(then)).select("funnel_step").distinct()
+    return one.difference(other).select("funnel_step").distinct()
 
 
 def restatements(
-    then: Table, now: Table, changed_steps: Table, as_of: datetime, timezone: str
+    then: Table, now: Table, as_of: datetime, timezone: str, *, wider: Table, narrower: Table
 ) -> Table:
     """One row per month, step, reason and direction: deals that count now but not then, or reverse.
 
     Args:
         then: the entries that were known then, see `known_at`.
         now: those that are known now.
-        changed_steps: the steps that were entered otherwise then, see `matched_otherwise`.
         as_of: where the data of then ended, UTC.
         timezone: in which months are cut.
+        wider: the steps that match more now, see `matching_more`; only there deals can count more
+            because of the funnel.
+        narrower: those that matched more then; only there deals can count no more because of it.
 
     Columns:
         month: first day of the month
@@ -121,10 +123,10 @@ def restatements(
     fewer = counted_then.anti_join(counted_now, COUNTED)
     changes = ibis.union(
         more.anti_join(told, COUNTED).mutate(reason=ibis.literal("happened_since"), is_more=True),
-        _with_reason(told, fewer, then, changed_steps, "deal_was_unknown", "told_later").mutate(
+        _with_reason(told, fewer, then, wider, "deal_was_unknown", "told_later").mutate(
             is_more=True
         ),
-        _with_reason(fewer, told, now, changed_steps, "deal_is_gone", "taken_back").mutate(
+        _with_reason(fewer, told, now, narrower, "deal_is_gone", "taken_back").mutate(
             is_more=False
         ),
     )
@@ -135,7 +137,7 @@ def restatements(
 
 
 def _with_reason(
-    counted: Table, others: Table, entries: Table, changed_steps: Table, unknown: str, other: str
+    counted: Table, others: Table, entries: Table, of_funnel: Table, unknown: str, other: str
 ) -> Table:
     """Why rows count at one time only.
 
@@ -143,14 +145,14 @@ def _with_reason(
         counted: the rows.
         others: those that count at the other time only.
         entries: all entries of the other time.
-        changed_steps: of which the funnel is the reason.
+        of_funnel: the steps of which the funnel can be the reason.
         unknown: the reason where these have nothing of the deal.
         other: the reason where nothing else is it.
     """
     places = {"other_month": ("funnel_step", "deal_id"), "other_step": ("month", "deal_id")}
     known = entries.select("deal_id", is_known=True).distinct()
     found = joined_by("deal_id", counted, known)
-    found = joined_by("funnel_step", found, changed_steps.mutate(is_another=True))
+    found = joined_by("funnel_step", found, of_funnel.mutate(is_another=True))
     for reason, same in places.items():
         there = others.select(*same, **{reason: True}).distinct()
         found = found.left_join(there, same).drop(*(f"{name}_right" for name in same))

@@ -117,7 +117,8 @@ RECORDS = {
             ),
             "example": (
                 _TEXT,
-                "the ids or times that tell one of the failing rows; null without any, or of texts",
+                "ids or times that tell one of the failing rows; null where only a user or a text"
+                " would",
             ),
         },
     ),

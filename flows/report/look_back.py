@@ -24,7 +24,7 @@ from flows.warehouse.rows import read, read_scalar
 from transforms.known_at import (
     REASONS,
     known_at,
-    matched_otherwise,
+    matching_more,
     monthly_then_and_now,
     restatements,
 )
@@ -72,8 +72,10 @@ def look_back(settings: Settings, moment: datetime) -> dict[str, Any]:
         known_then, known_now = known_at(entries, then["started_at"]), known_at(entries)
         steps, zone = stg_funnel_steps(funnel=read_funnel()), settings.timezone
         monthly = monthly_then_and_now(known_then, known_now, steps, zone)
-        others = _changed_steps(backend, then["run_id"], now["run_id"])
-        changes = restatements(known_then, known_now, others, then["as_of"], zone)
+        narrower, wider = _other_steps(backend, then["run_id"], now["run_id"])
+        changes = restatements(
+            known_then, known_now, then["as_of"], zone, wider=wider, narrower=narrower
+        )
         found = {
             "status": "looked back",
             "known_at": moment,
@@ -114,14 +116,17 @@ def _runs(backend: SQLBackend, moment: datetime, name: str) -> tuple[dict[str, A
     return then[0], now
 
 
-def _changed_steps(backend: SQLBackend, *run_ids: str) -> Table:
-    """The steps that matched otherwise in one run than in another, as far as both recorded it."""
+def _other_steps(backend: SQLBackend, then: str, now: str) -> tuple[Table, Table]:
+    """The steps that matched more in the run of then, and in that of now; none if one of both did
+    not record what they matched.
+    """
     if MATCHES in backend.list_tables(database="quality"):
         matches = backend.table(MATCHES, database="quality")
-        of_runs = [matches.filter(matches.run_id == run_id).drop("run_id") for run_id in run_ids]
+        of_runs = [matches.filter(matches.run_id == run).drop("run_id") for run in (then, now)]
         if all(read_scalar(matched.count()) for matched in of_runs):
-            return matched_otherwise(*of_runs)
-    return backend.table(HISTORY, database="snapshots").select("funnel_step").limit(0)
+            return matching_more(*of_runs), matching_more(*reversed(of_runs))
+    none = backend.table(HISTORY, database="snapshots").select("funnel_step").limit(0)
+    return none, none
 
 
 def _rows(table: Table, *order: str) -> list[dict[str, Any]]:

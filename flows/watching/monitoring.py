@@ -82,8 +82,15 @@ def show_outcome(run: Run, summary: dict[str, Any], found: dict[str, pa.Table]) 
 
 
 def show_crashed(earlier: Iterable[Entry]) -> None:
-    """Tell of runs that were killed: nobody else could, and the UI would show them as running."""
-    crashed = [entry["run_id"] for entry in earlier if entry["status"] == CRASHED["status"]]
+    """Tell of runs that were killed: nobody else could, and the UI would show them as running.
+
+    One that is retried has the id of the run that was killed.
+    """
+    crashed = [
+        entry["run_id"]
+        for entry in earlier
+        if entry["status"] == CRASHED["status"] and entry["run_id"] != str(flow_run.id)
+    ]
     if not crashed:
         return
     try:
@@ -99,7 +106,7 @@ def show_crashed(earlier: Iterable[Entry]) -> None:
 
 def _end_as_crashed(client: SyncPrefectClient, run_id: UUID) -> None:
     state = client.read_flow_run(run_id).state
-    if state is None or not state.is_final():
+    if state is not None and state.is_running():  # not one that waits to be retried
         client.set_flow_run_state(run_id, Crashed(message=CRASHED["reason"]), force=True)
 
 

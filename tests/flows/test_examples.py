@@ -1,11 +1,11 @@
-"""Of a rule that is broken, one row is told by its ids: texts of the export can be anything."""
+"""Of a rule that is broken, one row is told, and never a user or a text of the export."""
 
 TABLES = {
     "activity": """
         activity_id,type,assigned_to_user,deal_id,done,due_to
         1,meeting,1,7,True,2024-01-08 09:00:00
         2,fax,2,77,True,2024-02-08 09:00:00
-        3,fax,2,66,True,2024-02-08 09:00:00
+        3,fax,9,66,True,2024-02-08 09:00:00
         4,meeting,,8,True,2024-02-09 09:00:00
         """,
     "stages": """
@@ -28,6 +28,8 @@ EXPECTED = {
     ),
     ("stg_activities", "references(deal_id, stg_deals.deal_id)"): (2, "deal_id 66"),
     ("stg_activities", "not_null(user_id)"): (1, "activity_id 4"),
+    ("stg_activities", "references(user_id, stg_users.user_id)"): (1, "activity_id 3"),
+    ("rep_sales_rep_performance_monthly", "not_null(user_id)"): (1, None),
     ("stg_funnel_steps", "steps_are_in_the_export"): (7, "funnel_step 3"),
     ("stg_stages", "not_null(funnel_step)"): (2, "stage_id 3"),
     ("stg_stages", "unique(stage_name)"): (1, None),
@@ -41,6 +43,6 @@ def test_an_example_of_each_rule_that_is_broken(place, export):
     run = place.run("--source", export(**TABLES))
     found = {(model, rule): tuple(told) for model, rule, *told in place.query(RESULTS)}
     assert {rule: found[rule] for rule in EXPECTED} == EXPECTED
-    assert "not_null(funnel_step) 2 of 4 rows, as stage_id 3" in run.stderr
+    assert "not_null(funnel_step) 2 of 4 rows, such as stage_id 3" in run.stderr
     page = place.sandbox.report.read_text()
     assert "<td>deal_id 66</td>" in page

@@ -22,6 +22,28 @@ UNLINKED = """
     1,meeting,1,,True,2024-01-08 09:00:00
     """
 
+# As the UI does it: the run keeps its id.
+BEGUN_OR_RETRIED = """
+    import sys
+    from uuid import UUID
+
+    from prefect.client.orchestration import get_client
+    from prefect.flow_engine import run_flow
+    from prefect.states import AwaitingRetry
+
+    from flows.flow import sales_funnel
+
+    source, *again = sys.argv[1:]
+    with get_client(sync_client=True) as client:
+        if again:
+            client.set_flow_run_state(UUID(again[0]), AwaitingRetry(), force=True)
+            run = client.read_flow_run(UUID(again[0]))
+        else:
+            run = client.create_flow_run(sales_funnel, parameters={"source": source})
+            print(run.id, flush=True)
+    run_flow(sales_funnel, flow_run=run, parameters={"source": source})
+    """
+
 Rows = list[tuple[Any, ...]]
 
 
@@ -99,13 +121,31 @@ def test_prefect_is_told_of_a_run_that_was_killed(
             assert records.execute(states).fetchall() == [("CRASHED",), ("COMPLETED",)]
 
 
+def test_a_run_that_was_killed_and_is_retried_is_not_told_as_crashed(
+    new_sandbox, prefect_server_in, small_export, tmp_path
+):
+    export = small_export(tmp_path / "export")
+    with prefect_server_in(tmp_path / "server") as api_url:
+        sandbox = new_sandbox(tmp_path / "run", api_url)
+        with sandbox.start(export, code=BEGUN_OR_RETRIED) as run:
+            run_id = run.stdout.readline().strip()
+            assert any("stg_stages" in line for line in run.stderr)
+            run.kill()
+        with sandbox.start(export, run_id, code=BEGUN_OR_RETRIED) as run:
+            run.communicate(timeout=120)
+        with closing(sqlite3.connect(tmp_path / "server/prefect.db")) as records:
+            states = records.execute("SELECT name FROM flow_run_state ORDER BY timestamp")
+            told = [name for (name,) in states]
+    assert told == ["Pending", "Running", "AwaitingRetry", "Running", "Completed"]
+
+
 def test_every_run_is_told_once_by_how_it_ended(history):
     assert history.codes == [0, -signal.SIGKILL, 0, 143, 2, *[-signal.SIGKILL] * 2, 0, 1]
     crashed = ("crashed", "it was killed, or the machine stopped")
     *told, (refused, _), two, three, last, stopped = history.query(RUNS)
     assert told == [("published", None), crashed, ("published", None), ("interrupted", "a signal")]
     assert (refused, two, three, last) == ("refused", crashed, crashed, ("published", None))
-    assert stopped == ("stopped", "stg_stages: fail: never 2 of 2 rows, as stage_id 1")
+    assert stopped == ("stopped", "stg_stages: fail: never 2 of 2 rows, such as stage_id 1")
 
 
 def test_what_is_known_of_a_run_that_was_killed(history):

@@ -470,7 +470,7 @@ def test_a_failing_check_ends_with_1_and_is_named(stopped):
     assert run.returncode == 1
     assert run.stderr.endswith(
         "Error: checks failed, nothing was published:\n"
-        "  stg_stages: fail: never 9 of 9 rows, as stage_id 1\n"
+        "  stg_stages: fail: never 9 of 9 rows, such as stage_id 1\n"
     )
 
 

@@ -136,7 +136,7 @@ def test_a_failed_check_publishes_only_quality(sample, shared, url, query, tmp_p
     before = marts(query, url)
     stopped = shared.copy(tmp_path / "failing").run_with_a_broken_rule("--warehouse", url)
     assert stopped.returncode == 1
-    assert stopped.stderr.endswith("stg_stages: fail: never 9 of 9 rows, as stage_id 1\n")
+    assert stopped.stderr.endswith("stg_stages: fail: never 9 of 9 rows, such as stage_id 1\n")
     assert marts(query, url) == before
     last = "SELECT status FROM quality.runs ORDER BY started_at DESC LIMIT 1"
     assert query(url, last) == [("stopped",)]

@@ -214,7 +214,7 @@ def test_the_figures_in_all_are_the_key_figures(both):
     for said in (
         f"Deals {whole(key.deals)} known",
         f"Won {whole(key.deals_won)} won by",
-        f"not lost after it; {whole(key.deals_lost_after_won)} more were in a won step, and lost",
+        f"not lost after it; {whole(key.deals_lost_once_won)} more were in a won step, and",
         f"Lost {whole(key.deals_lost)} lost by",
         f"Open {whole(key.deals_open)} neither",
         f"Stalled {whole(key.deals_stalled)} open",

@@ -75,20 +75,20 @@ def test_a_server_that_refuses_the_run_is_told_with_what_it_answers(new_sandbox,
 
 
 class Slow(BaseHTTPRequestHandler):
-    """Hands requests on to a real server, and says when it was asked to create a run."""
+    """Hands requests on to a real server; the first answer of one kind comes when it may."""
 
     server: "SlowServer"
 
     def answer(self) -> None:
-        """Give the answer of the real server; that to a new run only when it is told to."""
+        """Give the answer of the real server."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         with closing(HTTPConnection(self.server.real)) as real:
             headers = {**self.headers, "Accept-Encoding": "identity"}
             real.request(self.command, self.path, body, headers)
             answer = real.getresponse()
             content = answer.read()
-        if (self.command, self.path) == ("POST", "/api/flow_runs/"):
-            self.server.is_creating.set()
+        if self.path.endswith(self.server.held) and not self.server.is_held.is_set():
+            self.server.is_held.set()
             assert self.server.may_answer.wait(30)
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.headers["Content-Type"] or "application/json")
@@ -105,24 +105,25 @@ class Slow(BaseHTTPRequestHandler):
 class SlowServer(ThreadingHTTPServer):
     """Stands before the server at that address."""
 
-    def __init__(self, api_url: str) -> None:
+    def __init__(self, api_url: str, held: str) -> None:
         super().__init__(("127.0.0.1", 0), Slow)
         self.real = urlsplit(api_url).netloc
-        self.is_creating, self.may_answer = Event(), Event()
+        self.held, self.is_held, self.may_answer = held, Event(), Event()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_run_that_is_stopped_while_it_is_created_does_not_stay_pending(
-    number, new_sandbox, prefect_server_in, tmp_path
+@pytest.mark.parametrize("held", ["/flow_runs/", "/set_state"])
+def test_a_run_that_is_stopped_before_it_has_begun_does_not_stay_pending(
+    held, number, new_sandbox, prefect_server_in, tmp_path
 ):
     with (
         prefect_server_in(tmp_path / "server") as api_url,
-        SlowServer(api_url) as server,
+        SlowServer(api_url, held) as server,
     ):
         Thread(target=server.serve_forever, daemon=True).start()
         sandbox = new_sandbox(tmp_path / "run", f"http://127.0.0.1:{server.server_port}/api")
         with sandbox.start() as run:
-            assert server.is_creating.wait(60)
+            assert server.is_held.wait(60)
             run.send_signal(number)
             time.sleep(0.5)  # for the signal to be handled
             server.may_answer.set()

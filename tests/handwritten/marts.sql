@@ -146,7 +146,7 @@ LEFT JOIN staging.stg_field_options ON field_key = 'lost_reason' AND option_id =
 CREATE TABLE marts.rep_key_figures AS
 WITH closed AS (
     SELECT count(*) AS deals, count(*) FILTER (status = 'won') AS deals_won, count(*) FILTER (status = 'lost') AS deals_lost,
-           count(*) FILTER (status = 'lost' AND deal_id IN (SELECT deal_id FROM intermediate.int_deal_funnel_entries JOIN staging.stg_funnel_steps USING (funnel_step) WHERE is_won)) AS deals_lost_after_won,
+           count(*) FILTER (status = 'lost' AND deal_id IN (SELECT deal_id FROM intermediate.int_deal_funnel_entries JOIN staging.stg_funnel_steps USING (funnel_step) WHERE is_won)) AS deals_lost_once_won,
            count(*) FILTER (status = 'open') AS deals_open, median(days_to_close) FILTER (status IN ('won', 'lost')) AS median_days_to_close
     FROM marts.obt_deals
 ), done AS (
@@ -158,7 +158,7 @@ WITH closed AS (
 ), span AS (
     SELECT min(month) AS first_month, max(month) AS last_month FROM marts.rep_sales_funnel_monthly
 )
-SELECT deals, deals_won, deals_lost, deals_lost_after_won, deals_open, deals_stalled, pct(deals_won, deals_won + deals_lost) AS win_rate_pct, median_days_to_close,
+SELECT deals, deals_won, deals_lost, deals_lost_once_won, deals_open, deals_stalled, pct(deals_won, deals_won + deals_lost) AS win_rate_pct, median_days_to_close,
        activities_completed, active_reps, first_month, last_month
 FROM closed, done, stalled, span;
 

@@ -264,7 +264,7 @@ def typical_tables() -> dict[str, pandas.DataFrame]:
         "deals": 1995,
         "deals_won": 120,
         "deals_lost": 1800,
-        "deals_lost_after_won": 1081,
+        "deals_lost_once_won": 1081,
         "deals_open": 75,
         "deals_stalled": 21,
         "win_rate_pct": 6.25,

@@ -175,11 +175,13 @@ def test_reps_with_equal_names_stay_apart() -> None:
     mart = pandas.DataFrame({"user_id": [7, 8], "sales_rep_name": "J*** D***"})
     counts = {"sales_call_1_completed": [1, 2], "sales_call_2_completed": 2, "other_activities": 3}
     totals = {"activities_completed": [6, 7], "deals_worked": [4, 0], "activities_per_deal": 1.5}
-    steps = pandas.DataFrame({"kind": ["stage", "activity"], "kpi_name": ["Lead", "Demo"]})
+    steps = pandas.DataFrame(
+        {"kind": ["stage", "activity"], "funnel_step": ["1", "1.1"], "kpi_name": ["Lead", "Demo"]}
+    )
     figure = charts.most_active_reps(mart.assign(**counts, **totals), steps)
     assert isinstance(figure, Drawing)
     key = figure.legends[0] if figure.legends else figure.axes[0].get_legend()
-    assert [text.get_text() for text in key.get_texts()] == ["Demo", "other activities"]
+    assert [text.get_text() for text in key.get_texts()] == ["1.1 Demo", "other activities"]
     assert figure.numbers["activities_completed"].tolist() == [7, 6]
     assert len(figure.axes[0].get_yticklabels()) == 2
 

@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 import pytest
 
-from transforms.known_at import REASONS, known_at, matched_otherwise, restatements
+from transforms.known_at import REASONS, known_at, matching_more, restatements
 
 JUNE = datetime(2024, 6, 1)
 SPANS = {
@@ -41,12 +41,15 @@ HEAD = "deal_id | funnel_step | entered_at\n"
 WAS = "1 | 2 | 2024-05-02 00:00\n"
 
 
-def restated(engine, draw, then, now, changed_steps=""):
+def restated(engine, draw, then, now, **other_steps):
     """The rows of step 2, of the data that ended with May."""
-    changed = draw(f"funnel_step\n{changed_steps}", funnel_step="string")
+    others = {
+        name: draw(f"funnel_step\n{other_steps.get(name, '')}", funnel_step="string")
+        for name in ("wider", "narrower")
+    }
     schema = {name: SPANS[name] for name in ("deal_id", "funnel_step", "entered_at")}
     both = (draw(HEAD + rows, **schema) for rows in (then, now))
-    rows = engine.to_pyarrow(restatements(*both, changed, JUNE, "UTC").order_by("month", "reason"))
+    rows = engine.to_pyarrow(restatements(*both, JUNE, "UTC", **others).order_by("month", "reason"))
     return [
         (row["month"].month, row["reason"], row["deals_change"])
         for row in rows.to_pylist()
@@ -86,32 +89,35 @@ def test_every_change_has_one_reason(engine, draw, then, now, expected):
     assert {reason for _, reason, _ in expected} <= REASONS.keys()
 
 
-def test_where_the_step_matched_otherwise_the_funnel_is_the_reason(engine, draw):
+def test_where_the_step_matched_less_then_the_funnel_can_be_why_more_deals_count(engine, draw):
     then, now = WAS, "1 | 2 | 2024-04-02 00:00\n1 | 2 | 2024-06-02 00:00"
-    assert restated(engine, draw, then, now, changed_steps="2") == [
+    assert restated(engine, draw, then, now, wider="2", narrower="3") == [
         (4, "other_funnel", 1),
-        (5, "other_funnel", -1),
-        (6, "happened_since", 1),
-    ]
-    assert restated(engine, draw, then, now, changed_steps="3") == [
-        (4, "other_month", 1),
         (5, "other_month", -1),
         (6, "happened_since", 1),
     ]
 
 
-def test_steps_that_matched_otherwise(engine, draw):
+def test_where_the_step_matched_more_then_the_funnel_can_be_why_fewer_count(engine, draw):
+    then, now = WAS, "1 | 2 | 2024-04-02 00:00"
+    assert restated(engine, draw, then, now, wider="3", narrower="2") == [
+        (4, "other_month", 1),
+        (5, "other_funnel", -1),
+    ]
+
+
+def test_steps_that_match_more(engine, draw):
     schema = {"funnel_step": "string", "matched": "string"}
     head = "funnel_step | matched\n"
-    then, now = (
+    one, other = (
         draw(head + rows, **schema)
         for rows in (
             "1 | stage 1\n2 | stage 2\n3 | stage 3\nLost | loss",
             "1 | stage 1\n2 | stage 4\n4 | stage 3\nLost | loss",
         )
     )
-    changed = matched_otherwise(then, now).order_by("funnel_step")
-    assert engine.to_pyarrow(changed)["funnel_step"].to_pylist() == ["2", "3", "4"]
+    more = matching_more(one, other).order_by("funnel_step")
+    assert engine.to_pyarrow(more)["funnel_step"].to_pylist() == ["2", "3"]
 
 
 def test_told_late_and_happened_again_in_the_same_month_is_told_late(engine, draw):
@@ -133,6 +139,7 @@ def test_what_cancels_out_has_changed_too(engine, draw):
 def test_months_are_cut_in_the_time_zone(engine, draw):
     schema = {name: SPANS[name] for name in ("deal_id", "funnel_step", "entered_at")}
     then, now = (draw(HEAD + rows, **schema) for rows in ("", "1 | 2 | 2024-05-01 01:00"))
-    changed = draw("funnel_step", funnel_step="string")
-    made = engine.to_pyarrow(restatements(then, now, changed, JUNE, "America/New_York"))
+    none = draw("funnel_step", funnel_step="string")
+    changes = restatements(then, now, JUNE, "America/New_York", wider=none, narrower=none)
+    made = engine.to_pyarrow(changes)
     assert made["month"].to_pylist() == [date(2024, 4, 1)]

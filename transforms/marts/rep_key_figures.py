@@ -15,7 +15,7 @@ from transforms.timeline import stalls
         "deals": "int64",
         "deals_won": "int64",
         "deals_lost": "int64",
-        "deals_lost_after_won": "int64",
+        "deals_lost_once_won": "int64",
         "deals_open": "int64",
         "deals_stalled": "int64",
         "win_rate_pct": "float64",
@@ -31,10 +31,6 @@ from transforms.timeline import stalls
             lambda figures: (
                 figures.deals == figures.deals_won + figures.deals_lost + figures.deals_open
             ),
-        ),
-        rule(
-            "lost_after_won_are_lost",
-            lambda figures: figures.deals_lost_after_won <= figures.deals_lost,
         ),
     ],
 )
@@ -53,7 +49,7 @@ def rep_key_figures(
         deals: deals known to the change log or the deals table
         deals_won: those with status won
         deals_lost: those with status lost
-        deals_lost_after_won: those of the lost ones that entered a step that counts as won
+        deals_lost_once_won: those of the lost ones that ever entered a step that counts as won
         deals_open: those with status open
         deals_stalled: open deals whose present stay in a step is longer than its p90_days
         win_rate_pct: won deals in percent of the won and lost ones; null without any
@@ -69,7 +65,7 @@ def rep_key_figures(
         deals=obt_deals.count(),
         deals_won=won.sum().coalesce(0),
         deals_lost=lost.sum().coalesce(0),
-        deals_lost_after_won=(lost & ibis.or_(*entered_won)).sum().coalesce(0),
+        deals_lost_once_won=(lost & ibis.or_(*entered_won)).sum().coalesce(0),
         deals_open=(obt_deals.status == "open").sum().coalesce(0),
         median_days_to_close=obt_deals.days_to_close.quantile(0.5),
     )

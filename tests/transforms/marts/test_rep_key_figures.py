@@ -102,7 +102,7 @@ def test_without_any_data_there_is_a_row_of_zeros_and_nulls(run):
 def test_a_lost_deal_that_had_entered_a_won_step_is_told_of(run):
     assert run(
         "rep_key_figures",
-        "deals_won, deals_lost, deals_lost_after_won",
+        "deals_won, deals_lost, deals_lost_once_won",
         obt_deals="""
             deal_id | status | step_1_entered_at | step_7_entered_at | step_9_entered_at
             1       | lost   | 2024-01-01        | 2024-01-02        | 2024-01-03
@@ -116,7 +116,7 @@ def test_a_lost_deal_that_had_entered_a_won_step_is_told_of(run):
 def test_without_a_step_that_counts_as_won_nothing_was_lost_after_one(run):
     funnel = Funnel((Step("1", "Lead", "stage", ("lead",)),))
     deals = "deal_id | status\n1 | lost"
-    found = run("rep_key_figures", "deals_lost_after_won", obt_deals=deals, funnel=funnel)
+    found = run("rep_key_figures", "deals_lost_once_won", obt_deals=deals, funnel=funnel)
     assert found == [(0,)]
 
 
