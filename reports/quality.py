@@ -11,7 +11,7 @@ FIRST_LINES = 5
 
 def open_checks(check_results: DataFrame) -> DataFrame:
     """Pick the checks that did not pass, failures first."""
-    columns = ["model", "check_name", "severity", "status", "failing_rows", "total_rows", "example"]
+    columns = ["model", "check_name", "status", "failing_rows", "total_rows", "example"]
     found = check_results.loc[check_results["status"] != "pass", columns]
     return found.sort_values("status", kind="stable")  # "fail" sorts before "warn"
 

@@ -51,8 +51,7 @@ QUERIES = {
         SELECT table_name, rows_read, rows_loaded, rows_rejected, duplicates_collapsed
         FROM quality.reconciliation""",
     "checks": """
-        SELECT model, check_name, severity, status, failing_rows, total_rows,
-               coalesce(example, 'n/a')
+        SELECT model, check_name, status, failing_rows, total_rows, coalesce(example, 'n/a')
         FROM quality.check_results WHERE status <> 'pass' ORDER BY status""",
     "rejected_rows": """
         SELECT table_name, column_name, reason, count(*) AS found,

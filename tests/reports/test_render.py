@@ -239,7 +239,7 @@ def test_the_data_section_counts_rows(page: Page) -> None:
         "100.0% (4,566 of 4,566)",
         "8 of 4,566 rows in stg_activities name a deal that is known, 4,558 do not",
         "40 of 42 checks passed, 2 warn, 0 failed",
-        "stg_activities references(deal_id) warn warn 4,558 4,566",
+        "stg_activities references(deal_id) warn 4,558 4,566 deal_id 7",
         "activity due_to not a timestamp 2 17, 1204",
     ):
         assert text in page.text
