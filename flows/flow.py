@@ -11,7 +11,6 @@ from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.runtime import flow_run
 
 from flows import signals
 from flows.errors import InputError, InterruptedRunError, SalesFunnelError
@@ -45,7 +44,7 @@ from flows.unforeseen import told_in_short
 from flows.warehouse import Warehouse
 from flows.warehouse.address import has_password, shown
 from flows.warehouse.export import opened_export
-from flows.watching.monitoring import failed, run_name, show_crashed, show_outcome, show_plan
+from flows.watching.monitoring import failed, run_id, run_name, show_crashed, show_outcome, show_plan
 from flows.watching.steps import step, tell
 from transforms.sources import RAW_TABLES
 
@@ -145,7 +144,7 @@ def _refresh(settings: Settings, rotate_key: bool, full_refresh: bool) -> Any:
             files = stack.enter_context(place_for_files(settings.export, shown(settings.warehouse)))
         folder = Path(stack.enter_context(TemporaryDirectory()))
         stack.enter_context(target.run())
-        run = Run(str(flow_run.id), settings, target, tables)
+        run = Run(run_id(), settings, target, tables)
         stack.enter_context(known(run))
         show_crashed(run.earlier)
         begin(run, key, forgotten, full_refresh=full_refresh)

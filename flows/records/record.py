@@ -32,7 +32,10 @@ class RecordTable:
 
 _TEXT, _COUNT, _TIME = "string", "int64", "timestamp(6)"
 _OF_SUMMARY = ("status", "rows_read", "rows_loaded", "checks", "warnings")
-RUN_ID = (_TEXT, "the run; with a Prefect server, the id of its flow run")
+RUN_ID = (
+    _TEXT,
+    "the run; with a Prefect server, the id of its flow run, and -2 and so on where it is retried",
+)
 
 RECORDS = {
     "runs": RecordTable(

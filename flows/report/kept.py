@@ -22,8 +22,8 @@ from flows.warehouse.address import shown
 from flows.warehouse.rows import read
 
 MOST_LISTED = 200
-_UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_NAME = re.compile(rf"\d{{8}}T\d{{6}}Z_(?P<run_id>{_UUID})_(?P<people>[0-9a-f]{{12}})\.html")
+_RUN_ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:-\d+)?"  # with the number of the try
+_NAME = re.compile(rf"\d{{8}}T\d{{6}}Z_(?P<run_id>{_RUN_ID})_(?P<people>[0-9a-f]{{12}})\.html")
 
 
 class KeptReports:

@@ -36,7 +36,14 @@ from flows.warehouse import Entry
 from flows.warehouse.address import shown
 
 WARNINGS = "warnings"  # tag of a run that was published although something is to be looked at
+UUID_LENGTH = 36
 QUALITY_GATE = "Quality gate"  # how the message of a run begins that a check stopped
+
+
+def run_id() -> str:
+    """The id of the flow run; of one that is retried, and keeps it, with the number of the try."""
+    tries = flow_run.run_count
+    return f"{flow_run.id}-{tries}" if tries > 1 else str(flow_run.id)
 
 
 def run_name() -> str:
@@ -84,30 +91,27 @@ def show_outcome(run: Run, summary: dict[str, Any], found: dict[str, pa.Table]) 
 def show_crashed(earlier: Iterable[Entry]) -> None:
     """Tell of runs that were killed: nobody else could, and the UI would show them as running.
 
-    One that is retried has the id of the run that was killed.
+    One that is retried is the same to Prefect, and runs.
     """
-    crashed = [
-        entry["run_id"]
-        for entry in earlier
-        if entry["status"] == CRASHED["status"] and entry["run_id"] != str(flow_run.id)
-    ]
+    killed = (entry for entry in earlier if entry["status"] == CRASHED["status"])
+    crashed = {str(entry["run_id"])[:UUID_LENGTH] for entry in killed} - {str(flow_run.id)}
     if not crashed:
         return
     try:
         with get_client(sync_client=True) as client:
-            for run_id in crashed:
+            for crashed_id in crashed:
                 with suppress(ObjectNotFound):  # known to another server, or deleted there
-                    _end_as_crashed(client, UUID(run_id))
+                    _end_as_crashed(client, UUID(crashed_id))
     except httpx.HTTPError as error:  # the next run tries again, until one is published
         get_run_logger().warning(
             "The UI could not be told which runs crashed: %s", type(error).__name__
         )
 
 
-def _end_as_crashed(client: SyncPrefectClient, run_id: UUID) -> None:
-    state = client.read_flow_run(run_id).state
+def _end_as_crashed(client: SyncPrefectClient, crashed_id: UUID) -> None:
+    state = client.read_flow_run(crashed_id).state
     if state is not None and state.is_running():  # not one that waits to be retried
-        client.set_flow_run_state(run_id, Crashed(message=CRASHED["reason"]), force=True)
+        client.set_flow_run_state(crashed_id, Crashed(message=CRASHED["reason"]), force=True)
 
 
 def _leave_artifacts(run: Run, summary: dict[str, Any], found: dict[str, pa.Table]) -> None:

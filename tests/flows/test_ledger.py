@@ -121,7 +121,7 @@ def test_prefect_is_told_of_a_run_that_was_killed(
             assert records.execute(states).fetchall() == [("CRASHED",), ("COMPLETED",)]
 
 
-def test_a_run_that_was_killed_and_is_retried_is_not_told_as_crashed(
+def test_a_run_that_was_killed_and_is_retried_is_another_run_to_the_warehouse_alone(
     new_sandbox, prefect_server_in, small_export, tmp_path
 ):
     export = small_export(tmp_path / "export")
@@ -137,6 +137,11 @@ def test_a_run_that_was_killed_and_is_retried_is_not_told_as_crashed(
             states = records.execute("SELECT name FROM flow_run_state ORDER BY timestamp")
             told = [name for (name,) in states]
     assert told == ["Pending", "Running", "AwaitingRetry", "Running", "Completed"]
+    with duckdb.connect(sandbox.warehouse, read_only=True) as warehouse:
+        runs = warehouse.sql("SELECT run_id, status FROM quality.runs ORDER BY run_id").fetchall()
+    assert runs == [(run_id, "crashed"), (f"{run_id}-2", "published")]
+    [index] = sandbox.report.parent.glob("*_runs/index.html")
+    assert f"_{run_id}-2_" in index.read_text()
 
 
 def test_every_run_is_told_once_by_how_it_ended(history):
