@@ -44,7 +44,14 @@ from flows.unforeseen import told_in_short
 from flows.warehouse import Warehouse
 from flows.warehouse.address import has_password, shown
 from flows.warehouse.export import opened_export
-from flows.watching.monitoring import failed, run_id, run_name, show_crashed, show_outcome, show_plan
+from flows.watching.monitoring import (
+    failed,
+    run_id,
+    run_name,
+    show_crashed,
+    show_outcome,
+    show_plan,
+)
 from flows.watching.steps import step, tell
 from transforms.sources import RAW_TABLES
 

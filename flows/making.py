@@ -64,6 +64,7 @@ def take_in(run: Run, source: Source, landed: Landed | None) -> Table:
     else:
         changes = warehouse.set_aside(f"changes_{source.name}", _changes(source, kept, raw))
         refresh.changes.append(changes)
+        refresh.replaced[source.name] = read_scalar(changes.count(where=~changes.is_new))
         gone = warehouse.set_aside(f"gone_{source.name}", changes.select(*subject).distinct())
         new = raw.semi_join(gone, subject)
         made, _ = warehouse.replace(LANDED, source.raw_name, new, gone, subject)
@@ -72,11 +73,12 @@ def take_in(run: Run, source: Source, landed: Landed | None) -> Table:
 
 
 def _changes(source: Source, kept: Table, raw: Table) -> Table:
-    """The rows that the export adds or takes away, of the subjects of which it says something."""
+    """The rows that the export adds (`is_new`) or replaces, of the subjects that it speaks of."""
     said, before = (
         _told_apart(source, rows) for rows in (raw, kept.semi_join(raw, source.subject))
     )
-    return said.difference(before).union(before.difference(said))
+    new, gone = said.difference(before), before.difference(said)
+    return new.mutate(is_new=True).union(gone.mutate(is_new=False))
 
 
 def _told_apart(source: Source, rows: Table) -> Table:

@@ -30,8 +30,9 @@ class Refresh:
     `keeps_rows`: what it lands stays for the next run. `adds`: it joins what is there.
     `why_whole`: why a run that adds makes every model whole; None if only what is touched is.
     `as_of_before`: of the run before. `touched`: by column, the values whose rows changed.
-    `changes`: of each raw table, the rows that are new or gone. `changed`: tables made whole that
-    have other rows than before. `fresh`: of the others, the rows that are new in them.
+    `changes`: of each raw table, the rows that are new or gone. `replaced`: by table of the export,
+    how many are gone: what is said of the same now took their place. `changed`: tables made whole
+    that have other rows than before. `fresh`: of the others, the rows that are new in them.
     """
 
     keeps_rows: bool = False
@@ -39,6 +40,7 @@ class Refresh:
     why_whole: str | None = None
     as_of_before: datetime | None = None
     changes: list[Table] = field(default_factory=list)
+    replaced: dict[str, int] = field(default_factory=dict)
     touched: dict[str, Table] = field(default_factory=dict)
     changed: set[str] = field(default_factory=set)
     fresh: dict[str, Table] = field(default_factory=dict)

@@ -118,6 +118,7 @@ def page(drawn: Drawn, tables: Mapping[str, DataFrame], run: Mapping[str, str | 
         sections.setdefault(chart.section, []).append(drawn[chart.name])
     as_of = Timestamp(run.get("as_of"))
     checks = tables["check_results"]
+    not_shown = ["run_id", *([] if run.get("is_incremental") else ["earlier_rows_replaced"])]
     timezone = run.get("timezone")
     latest = latest_month(tables, as_of, None if timezone is None else str(timezone))
     end = end_of_intake(tables["rep_sales_funnel_monthly"], tables["rep_monthly_figures"])
@@ -138,7 +139,7 @@ def page(drawn: Drawn, tables: Mapping[str, DataFrame], run: Mapping[str, str | 
         links=quality.deal_links(tables["scores"]).to_dict("records"),
         mixes={category: mix for category, mix in held.items() if category not in OUTSIDE},
         read=tables["reconciliation"].filter(regex="^rows|^duplicates").sum(),
-        reconciliation=grid(tables["reconciliation"].drop(columns="run_id")),
+        reconciliation=grid(tables["reconciliation"].drop(columns=not_shown)),
         rejected=grid(quality.rejected_by_reason(tables["rejected_rows"])),
         run=run,
         scores=grid(quality.scores_by_table(tables["scores"])),

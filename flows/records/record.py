@@ -77,7 +77,7 @@ RECORDS = {
         },
     ),
     "reconciliation": RecordTable(
-        "One row per run and table of the export; rows_read is the sum of the other counts.",
+        "One row per run and table of the export; rows_read is the sum of the next three counts.",
         {
             "run_id": RUN_ID,
             "table_name": (_TEXT, "table of the export"),
@@ -87,6 +87,11 @@ RECORDS = {
             "duplicates_collapsed": (
                 _COUNT,
                 "rows that were equal to a loaded one in every column",
+            ),
+            "earlier_rows_replaced": (
+                _COUNT,
+                "rows of earlier exports that said something else of the same, and are gone;"
+                " 0 in a run that was not incremental",
             ),
         },
     ),
@@ -175,7 +180,10 @@ def record(run: Run, status: str, fingerprint: str) -> dict[str, pa.Table]:
             },
         ],
         "reconciliation": [
-            of_run | {"table_name": name} | {count: getattr(landed, count) for count in COUNTS}
+            of_run
+            | {"table_name": name}
+            | {count: getattr(landed, count) for count in COUNTS}
+            | {"earlier_rows_replaced": run.refresh.replaced.get(name, 0)}
             for name, landed in run.landed.items()
         ],
         "rejected_rows": [

@@ -132,6 +132,15 @@ def test_what_comes_next_leaves_what_a_whole_run_would(told_first, tell, whole_t
     assert tables(url, "second") == whole_tables([FIRST, batch])
 
 
+def test_earlier_rows_are_counted_where_others_take_their_place(told_first, tell):
+    first, *_, fourth = FIRST["activity"]
+    corrected = (fourth[0], "call", 2, 9, *fourth[4:])
+    new = (5, "call", 2, 9, "True", "2024-03-09 09:00:00")
+    batch = {"activity": [first, corrected, new], "stages": [(2, "Negotiation")]}
+    run = tell(told_first, batch, "second", incremental=True)
+    assert run.refresh.replaced == {"activity": 1, "stages": 1}
+
+
 @pytest.mark.parametrize(("before", "after"), [(2, 1), (1, 2)])
 def test_rows_of_forgotten_users_are_counted(new_warehouse, tell, before, after):
     """They differ in nothing that is kept."""
@@ -332,13 +341,17 @@ def test_rows_of_another_key_or_time_zone_are_not_joined(told_first, tell, monke
 def test_the_command_joins_what_is_new_and_says_what_it_made_anew(place, export, tmp_path):
     whole_export = export()
     assert place.run("--incremental", "--source", whole_export).returncode == 0
-    batch = {"deal_changes": [(8, "2024-02-05 08:00:00", "stage_id", "2")]}
+    batch = {
+        "deal_changes": [(8, "2024-02-05 08:00:00", "stage_id", "2")],
+        "activity": [(3, "meeting", 2, 8, "True", "2024-02-09 09:00:00")],
+    }
     with opened(place.url, read_only=False) as ask:
         ask("DROP TABLE marts.obt_deals")
     new = write_batch(tmp_path / "new", batch)
     done = place.run("--incremental", "--source", new, "--json")
-    assert (done.returncode, json.loads(done.stdout)["rows_loaded"]) == (0, 1)
+    assert (done.returncode, json.loads(done.stdout)["rows_loaded"]) == (0, 2)
     said = {line.split()[0]: line for line in done.stderr.splitlines() if line.strip()}
+    assert said["raw_activity"].endswith("ok; 1 earlier rows replaced")
     assert said["stg_deals"].endswith("1 made anew")
     assert said["raw_users"].endswith("not in the export")
     assert said["obt_deals"].endswith("whole: it was not there")

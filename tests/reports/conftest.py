@@ -183,8 +183,8 @@ def quality() -> dict[str, pandas.DataFrame]:
     counts = ["rows_read", "rows_loaded", "rows_rejected", "duplicates_collapsed"]
     return {
         "reconciliation": pandas.DataFrame(
-            [("r1", table, *numbers) for table, numbers in sources.items()],
-            columns=["run_id", "table_name", *counts],
+            [("r1", table, *numbers, 0) for table, numbers in sources.items()],
+            columns=["run_id", "table_name", *counts, "earlier_rows_replaced"],
         ),
         "score_history": pandas.DataFrame(
             [

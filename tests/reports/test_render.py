@@ -179,6 +179,12 @@ def test_rows_that_joined_those_of_earlier_runs_are_told_as_such(tables: Tables,
     assert said not in Page(render(tables, run)).text
 
 
+def test_earlier_rows_can_be_replaced_by_an_incremental_run_alone(tables: Tables, run: Run) -> None:
+    said = "duplicates collapsed earlier rows replaced"
+    assert said in Page(render(tables, run | {"is_incremental": True})).text
+    assert said not in Page(render(tables, run)).text
+
+
 def test_what_is_odd_about_the_end_of_the_data_is_told(tables: Tables, run: Run) -> None:
     odd = "the data goes on to 2025-03-11 17:17:07, after --as-of 2025-01-01 00:00:00"
     assert f"With care: {odd}." in Page(render(tables, run | {"odd_as_of": odd})).text

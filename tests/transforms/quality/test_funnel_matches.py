@@ -34,4 +34,6 @@ def test_a_row_for_each_type_of_a_call(run):
 def test_a_funnel_of_stages_alone(run):
     funnel = Funnel((Step("1", "Leads", "stage", ("lead generation",)),))
     rows = "stage_id | stage_name | funnel_step\n1 | Lead Generation | 1"
-    assert run("funnel_matches", "funnel_step, matched", stg_stages=rows, funnel=funnel) == [("1", "stage 1")]
+    assert run("funnel_matches", "funnel_step, matched", stg_stages=rows, funnel=funnel) == [
+        ("1", "stage 1")
+    ]
