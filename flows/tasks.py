@@ -47,7 +47,7 @@ def ingest_table(name: str, run: Run, folder: Path) -> State[None]:
             outcome.rows, outcome.status = 0, "not in the export"
             return Completed(message=outcome.in_words)
         outcome.rows, outcome.status = landed.rows_loaded, landed.in_words
-        if replaced := run.refresh.replaced.get(name):
+        if replaced := run.refresh.replaced.get(source.name):
             outcome.status += f"; {replaced:,} earlier rows replaced"
         if ignored := landed.file.ignored:
             outcome.status += f"; columns not used: {', '.join(ignored)}"

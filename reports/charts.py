@@ -51,7 +51,8 @@ def funnel(rep_funnel_dropoff: DataFrame) -> Figure:
     The solid bar and the number at its end count entries into the step (distinct deals per month,
     summed over the months). The pale bar behind, and the column "reached", count the distinct deals
     that reached this or a later main step, so that a skipped step counts as passed; conversion is
-    measured on these deals. Call
+    measured on these deals. "Of decided" leaves out the deals that stand in the main step before
+    and are not lost: it is the share that went on of those that went on or were lost. Call
     steps stand beside the main steps: their rate is the share of the deals of the main step above
     that also had the call, and nothing is measured over them. Lost is an outcome, not a step.
     A rate without a fitting denominator is n/a.
@@ -64,16 +65,19 @@ def funnel(rep_funnel_dropoff: DataFrame) -> Figure:
     places = [float(place) for place in range(len(mart))]
     if kinds.iloc[-1] == "outcome":  # it closes the funnel, a little apart
         places[-1] += 0.5
-    figure = Drawing(mart, steps(mart).map(short).tolist(), top=36, right=152)
+    figure = Drawing(mart, steps(mart).map(short).tolist(), top=36, right=200)
     axes = figure.rows(entries.clip(lower=reached).max(), places)
+    axes.set_xlim(right=1.2 * axes.get_xlim()[1])  # the columns are close
+    axes.locator_params(axis="x", nbins=4)
     palette = {"main step": MAIN, "call step": SIDE, "outcome": LOSS}
     seaborn.barplot(x=entries, y=places, hue=kinds, palette=palette, dodge=False, ax=axes, **BARS)
     axes.barh(places, reached, 0.8, color=PALE, label="reached it or a later step", zorder=0.9)
     axes.set_xlabel("")
     note(axes, places, entries, entries.map(whole))
     column(axes, 44, places, "reached", mart["deals_reached"].map(whole))
-    column(axes, 104, places, "of previous", mart["conversion_from_previous_pct"].map(rate))
-    column(axes, 148, places, "of first", mart["conversion_from_first_pct"].map(rate))
+    column(axes, 100, places, "of previous", mart["conversion_from_previous_pct"].map(rate))
+    column(axes, 154, places, "of decided", mart["decided_conversion_pct"].map(rate))
+    column(axes, 196, places, "of first", mart["conversion_from_first_pct"].map(rate))
     figure.key(axes)
     return figure
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import nan
+from typing import NamedTuple
 
 from pandas import (
     DataFrame,
@@ -15,6 +16,7 @@ from pandas import (
     to_datetime,
 )
 
+from reports.chance import CLEAR, between_counts, between_shares
 from reports.text import MISSING, decimal, in_percent, rate, steps, whole
 
 SPARK_MONTHS, SPARK_HEIGHT, SPARK_STEP = 24, 20, 4
@@ -25,27 +27,52 @@ WHOLE = DateOffset(days=3)  # a month in which the data begins later than that i
 
 # They go on from month to month, also where nothing happens.
 STOCKS = {"open_deals", "stalled_deals"}
-# Column of rep_monthly_figures, its name, whether more is good, how it is written, what it is.
-FIGURES: list[tuple[str, str, bool | None, Callable[[float], str], str]] = [
-    ("deals_created", "New deals", True, whole, "created in the month"),
-    ("deals_won", "Won", True, whole, "closed in the month, and won"),
-    ("deals_lost", "Lost", False, whole, "closed in the month, and lost; fewer is better"),
-    (
+
+
+class Figure(NamedTuple):
+    """A column of rep_monthly_figures.
+
+    `more_is_good`, `write`, `meaning`: see Line. `of`: the columns of which a rate is a share.
+    """
+
+    column: str
+    name: str
+    more_is_good: bool | None
+    write: Callable[[float], str]
+    meaning: str
+    of: tuple[str, ...] = ()
+
+
+FIGURES = [
+    Figure("deals_created", "New deals", True, whole, "created in the month"),
+    Figure("deals_won", "Won", True, whole, "closed in the month, and won"),
+    Figure("deals_lost", "Lost", False, whole, "closed in the month, and lost; fewer is better"),
+    Figure(
+        "win_rate_pct",
+        "Win rate",
+        True,
+        rate,
+        "won, of the deals closed in the month",
+        of=("deals_won", "deals_lost"),
+    ),
+    Figure(  # no news: it is longer where more of the deals are won
         "median_days_to_close",
         "Median days to close",
-        False,
+        None,
         decimal,
-        "from creation, of the deals closed in the month; shorter is better",
+        "from creation, of the deals closed in the month, won or lost",
     ),
-    ("open_deals", "Open deals", None, whole, "at the end of the month"),
-    (
+    Figure("open_deals", "Open deals", None, whole, "at the end of the month"),
+    Figure(
         "stalled_deals",
         "Stalled deals",
         False,
         whole,
         "at the end of the month longer in their stage than nine in ten; fewer is better",
     ),
-    ("calls_completed", "Completed calls", True, whole, "sales calls done, and due in the month"),
+    Figure(
+        "calls_completed", "Completed calls", True, whole, "sales calls done, and due in the month"
+    ),
 ]
 
 
@@ -55,6 +82,7 @@ class Line:
 
     `more_is_good`: whether a rise is good news; none where a change is no news at all.
     `write`: how a value is written; `meaning`: what it is, for one that stands alone.
+    `of`: of a rate, how many it is a share of, month by month.
     """
 
     name: str
@@ -62,6 +90,7 @@ class Line:
     more_is_good: bool | None
     write: Callable[[float], str] = whole
     meaning: str = ""
+    of: Series | None = None
 
     @property
     def latest(self) -> str:
@@ -69,7 +98,10 @@ class Line:
         return self.write(self.counts.iloc[-1])
 
     def change(self, months: int) -> tuple[str, str]:
-        """The change since so many months before, in words, and whether it is good news."""
+        """The change since so many months before, in words, and whether it is good news.
+
+        One that can be chance is no news.
+        """
         now, before = (
             float(self.counts.iloc[-1 - ago]) if ago < len(self.counts) else nan
             for ago in (0, months)
@@ -83,9 +115,15 @@ class Line:
         share = f" ({in_percent(more, before)})" if before and not is_rate else ""
         amount = f"{decimal(abs(more))} points" if is_rate else self.write(abs(more))
         news = NEITHER
-        if self.more_is_good is not None:
+        if self.more_is_good is not None and self._beyond_chance(now, before, months) > CLEAR:
             news = GOOD if (more > 0) == self.more_is_good else BAD
         return f"{'▲' if more > 0 else '▼'} {amount}{share}", news
+
+    def _beyond_chance(self, now: float, before: float, months: int) -> float:
+        if self.of is None:
+            return between_counts(now, before)
+        of_now, of_before = (float(self.of.iloc[-1 - ago]) for ago in (0, months))
+        return between_shares(now * of_now / 100, of_now, before * of_before / 100, of_before)
 
     @property
     def spark(self) -> str:
@@ -205,7 +243,9 @@ def step_conversions(cohorts: DataFrame) -> Latest | None:
     reached = reached.astype(float).sort_index().asfreq("MS")
     before = reached.shift(axis="columns")
     shares = 100 * reached / before.where(before >= FEWEST)
-    lines = [Line(str(step), shares[step], True, rate) for step in shares.columns[1:]]
+    lines = [
+        Line(str(step), shares[step], True, rate, of=before[step]) for step in shares.columns[1:]
+    ]
     return Latest(shares.index[-1], [], lines)
 
 
@@ -213,16 +253,17 @@ def _figures(monthly: DataFrame, months: DatetimeIndex, is_judged: bool) -> list
     by_month = monthly.assign(month=to_datetime(monthly["month"])).set_index("month")
     return [
         Line(
-            name,
-            by_month[column]
+            figure.name,
+            by_month[figure.column]
             .astype(float)
-            .reindex(months, method="ffill" if column in STOCKS else None)
-            .fillna(0 if write is whole else nan),
-            more_is_good if is_judged else None,
-            write,
-            meaning,
+            .reindex(months, method="ffill" if figure.column in STOCKS else None)
+            .fillna(0 if figure.write is whole else nan),
+            figure.more_is_good if is_judged else None,
+            figure.write,
+            figure.meaning,
+            by_month[[*figure.of]].sum(axis="columns").reindex(months) if figure.of else None,
         )
-        for column, name, more_is_good, write, meaning in FIGURES
+        for figure in FIGURES
     ]
 
 

@@ -98,21 +98,25 @@ def parameters(function: Callable[..., Any]) -> tuple[tuple[str, ...], tuple[str
     return tuple(each.name for each in found if each.name not in keyword), keyword
 
 
+def _called(function: Callable[..., Any], tables: Tables, settings: Settings) -> Any:
+    """What a function gives of the tables and the settings of the run that it names."""
+    of_tables, of_settings = parameters(function)
+    return function(
+        *(tables[name] for name in of_tables), **{name: settings[name] for name in of_settings}
+    )
+
+
 def total_agrees(
     measure: str, total: Callable[[Table], IntegerValue], expected: Callable[..., IntegerValue]
 ) -> Check:
     """A total of the table is the one that `expected` counts anew in the tables it names."""
-    needs, settings_of_the_run = parameters(expected)
 
     def failing(table: Table, tables: Tables, settings: Settings) -> Table:
-        anew = expected(
-            *(tables[name] for name in needs),
-            **{name: settings[name] for name in settings_of_the_run},
-        )
+        anew = _called(expected, tables, settings)
         found = table.agg(total=total(table).fill_null(0))
         return found.filter(found.total != anew.fill_null(0).as_scalar())
 
-    return Check(f"total_agrees({measure})", "error", failing, needs=needs)
+    return Check(f"total_agrees({measure})", "error", failing, needs=parameters(expected)[0])
 
 
 def steady_volume(
@@ -120,21 +124,21 @@ def steady_volume(
     *,
     by: str,
     over: str,
-    until: Callable[[Table, Settings], DateScalar],
+    until: Callable[..., DateScalar],
     severity: Severity = "warn",
 ) -> Check:
     """No month is far from the months before it, per group.
 
     Far is more than five scaled median absolute deviations (and more than five) from the median of
-    the up to twelve months before, where there are at least six. `until` gives the first month that
-    is not finished (of a funnel, the one in which the intake ends): it and those after it are left
-    out.
+    the up to twelve months before, where there are at least six. `until` gives, of the tables it
+    names, the first month that is not finished (of a funnel, the one in which the intake ends): it
+    and those after it are left out.
     """
 
-    def failing(table: Table, _: Tables, settings: Settings) -> Table:
+    def failing(table: Table, tables: Tables, settings: Settings) -> Table:
         place = ibis.row_number().over(group_by=by, order_by=over)
         months = table.select(by, over, value=table[value].cast("float64"), place=place)
-        months = months.filter(months[over] < until(table, settings).as_scalar())
+        months = months.filter(months[over] < _called(until, tables, settings))
         point, before = (by, over, "place", "value"), months.view()
         window = months.join(
             before,
@@ -158,7 +162,8 @@ def steady_volume(
             distance > 5 * 1.4826 * spread.deviation,
         )
 
-    return Check(f"steady_volume({value})", severity, failing, about=(by, over))
+    name, needs = f"steady_volume({value})", parameters(until)[0]
+    return Check(name, severity, failing, needs, about=(by, over))
 
 
 def has_happened(

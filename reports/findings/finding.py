@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pandas import DataFrame, DateOffset, to_datetime
 
 from reports.latest import MOST_MONTHS
-from reports.text import whole
 
 
 @dataclass(frozen=True)
@@ -25,11 +24,3 @@ def shown_months(monthly: DataFrame) -> tuple[DataFrame, str]:
     months = to_datetime(monthly["month"])
     shown = monthly[months > months.max() - DateOffset(months=MOST_MONTHS)]
     return shown, "No month" if len(shown) == len(monthly) else f"No month of these {MOST_MONTHS}"
-
-
-def not_ended(stays: int, where: str = "") -> str:
-    """How many stays are open, to be added to a sentence."""
-    if not stays:
-        return ""
-    count = f"1 stay{where} has" if stays == 1 else f"{whole(stays)} stays{where} have"
-    return f"; {count} not ended"

@@ -1,35 +1,49 @@
 """What is said of the funnel, its months and its cohorts."""
 
-import math
+from pandas import DataFrame, DateOffset, Series, Timestamp, to_datetime
 
-from pandas import DataFrame, DateOffset, Timestamp, to_datetime
-
-from reports.findings.finding import Finding, Findings, not_ended, shown_months
-from reports.latest import FEWEST, Latest, Line, end_of_intake, mature
+from reports.chance import CLEAR, between_counts, between_shares
+from reports.findings.finding import Finding, Findings, shown_months
+from reports.latest import FEWEST, Latest, end_of_intake, mature
 from reports.text import clean, in_percent, month, rate, short, steps, whole
 
+HALF = 12  # months, at most, that are held against as many before
+# Of a dozen steps, one changes so much by chance in one month of 30.
+VERY_CLEAR = 3.0
 
-def lowest_conversion(rep_funnel_dropoff: DataFrame, rep_stage_dwell: DataFrame) -> Findings:
-    """The two main steps between which the smallest share of the deals went on."""
+
+def lowest_conversion(rep_funnel_dropoff: DataFrame) -> Findings:
+    """The two main steps between which the smallest share of the deals went on.
+
+    Of those that went on or were lost: the others may go on yet.
+    """
     lowest = _lowest(rep_funnel_dropoff)
     if lowest is not None:
         before, after = lowest.to_dict("records")
-        open_stays = rep_stage_dwell.set_index("funnel_step")["open_stays"]
         from_, to = steps(lowest).map(short)
+        others = before["deals_not_lost"]
+        neither = f"; {whole(others)} more {'has' if others == 1 else 'have'} done neither"
+        main, decided = _decided(rep_funnel_dropoff)
+        is_thin = (main["decided_conversion_pct"].notna() & (decided < FEWEST)).any()
         yield Finding(
-            f"The lowest conversion is from {from_} to {to}: {whole(after['deals_reached'])} of"
-            f" {whole(before['deals_reached'])} deals went on"
-            f" ({rate(after['conversion_from_previous_pct'])})"
-            f"{not_ended(open_stays.get(before['funnel_step'], 0), f' in {from_}')}.",
+            f"The lowest conversion{f' of {FEWEST} deals or more' if is_thin else ''} is from"
+            f" {from_} to {to}: of {whole(before['deals_reached'] - others)} deals that went on or"
+            f" were lost, {whole(after['deals_reached'])} went on"
+            f" ({rate(after['decided_conversion_pct'])}){neither if others else ''}.",
             "chart-funnel",
         )
 
 
-def _lowest(rep_funnel_dropoff: DataFrame) -> DataFrame | None:
-    """The rows of these two steps, if enough deals reached the first of two."""
+def _decided(rep_funnel_dropoff: DataFrame) -> tuple[DataFrame, Series]:
+    """The main steps, and how many deals of the step before went on or were lost."""
     main = rep_funnel_dropoff[rep_funnel_dropoff["kind"] == "stage"].reset_index(drop=True)
-    before = main["deals_reached"].shift()
-    rates = main["conversion_from_previous_pct"].astype(float).where(before >= FEWEST)
+    return main, (main["deals_reached"] - main["deals_not_lost"]).shift()
+
+
+def _lowest(rep_funnel_dropoff: DataFrame) -> DataFrame | None:
+    """The rows of these two steps, if enough deals went on from one or were lost."""
+    main, decided = _decided(rep_funnel_dropoff)
+    rates = main["decided_conversion_pct"].astype(float).where(decided >= FEWEST)
     if rates.isna().all():
         return None
     place = int(rates.idxmin())
@@ -37,43 +51,43 @@ def _lowest(rep_funnel_dropoff: DataFrame) -> DataFrame | None:
 
 
 def conversion_over_time(rep_funnel_dropoff: DataFrame, rep_cohorts: DataFrame) -> Findings:
-    """What became of the lowest one, from the first mature month to the last, if that is recent.
-
-    Of the months in which enough deals reached the step before.
-    """
+    """What became of the lowest one: the last mature months, if recent, and as many before them."""
     lowest = _lowest(rep_funnel_dropoff)
     if lowest is None:
         return
-    before, after = lowest["funnel_step"]
     cohorts = mature(rep_cohorts)
     reached = cohorts.pivot_table(
         index="month", columns="funnel_step", values="deals_reached", aggfunc="first"
-    ).reindex(columns=[before, after])
-    reached = reached[reached[before] >= FEWEST].astype(float)
+    ).reindex(columns=lowest["funnel_step"])
+    reached = reached[reached.iloc[:, 0] > 0].astype(float)
+    months = min(HALF, len(reached) // 2)
     recent = to_datetime(cohorts["month"]).max() - DateOffset(years=1)
-    if len(reached) < 2 or to_datetime(reached.index[-1]) < recent:
+    if not months or to_datetime(reached.index[-1]) < recent:
         return
-    shares = 100 * reached[after] / reached[before]
-    first, last = rate(shares.iloc[0]), rate(shares.iloc[-1])
-    fell = shares.iloc[-1] < shares.iloc[0]
-    became = "fell" if fell else "rose"
-    if not _is_clear(reached.iloc[[0, -1]]):
-        became = "stayed the same" if first == last else "did not clearly change"
+    halves = [reached.iloc[-2 * months : -months], reached.iloc[-months:]]
+    (of_then, then), (of_now, now) = (half.sum().tolist() for half in halves)
+    if min(of_then, of_now) < FEWEST:
+        return
+    became = "fell" if now / of_now < then / of_then else "rose"
+    if between_shares(now, of_now, then, of_then) <= CLEAR:
+        became = "did not clearly change"
     from_, to = steps(lowest).map(short)
+    share_then, share_now = (
+        f"{rate(100 * gone_on / of)} ({whole(gone_on)} of {whole(of)})"
+        for gone_on, of in ((then, of_then), (now, of_now))
+    )
     yield Finding(
-        f"This conversion {became}: {first} of the deals created in {month(shares.index[0])} that"
-        f" reached {from_} also reached {to} within 90 days, and {last} of those created in"
-        f" {month(shares.index[-1])}.",
+        f"This conversion {became}: {share_then} of the deals created {_span(halves[0])} that"
+        f" reached {from_} within 90 days also reached {to}, and {share_now} of those created"
+        f" {_span(halves[1])}.",
         "chart-funnel",
     )
 
 
-def _is_clear(reached: DataFrame) -> bool:
-    """Whether two shares differ by more than chance does in 19 of 20 cases (a z-test of both)."""
-    before, after = reached.iloc[:, 0], reached.iloc[:, 1]
-    pooled = after.sum() / before.sum()
-    chance = math.sqrt(pooled * (1 - pooled) * (1 / before).sum())
-    return bool(abs((after / before).diff().iloc[-1]) > 1.96 * chance)
+def _span(by_month: DataFrame) -> str:
+    """From when to when these months go."""
+    first, last = by_month.index[0], by_month.index[-1]
+    return f"in {month(first)}" if first == last else f"from {month(first)} to {month(last)}"
 
 
 def largest_change(
@@ -84,8 +98,16 @@ def largest_change(
         return
     pairs = [(line, *line.counts.tail(2)) for line in latest.lines if len(line.counts) > 1]
     pairs = [pair for pair in pairs if pair[1] > 0 and max(pair[1:]) >= FEWEST]
-    line, before, now = max(pairs, key=_beyond_chance, default=(None, 0, 0))
-    if line is not None and now != before:
+    if not pairs:
+        return
+    line, before, now = max(pairs, key=lambda pair: between_counts(*pair[1:]))
+    if between_counts(now, before) <= VERY_CLEAR:
+        yield Finding(
+            f"In no step did the entries change from {month(latest.month_before)} to"
+            f" {month(latest.month)} by more than chance does.",
+            "latest",
+        )
+    else:
         yield Finding(
             f"The clearest change is in {short(line.name)}: {whole(now)} in"
             f" {month(latest.month)} after {whole(before)} in {month(latest.month_before)}"
@@ -100,12 +122,6 @@ def _ended_before(
     """The last month with new deals, if the latest one is after it: then numbers shrink anyway."""
     end = end_of_intake(rep_sales_funnel_monthly, rep_monthly_figures)
     return end if end is not None and end < latest.month else None
-
-
-def _beyond_chance(pair: tuple[Line, float, float]) -> float:
-    """How large a change is, beside what chance does to counts of that size (Poisson)."""
-    _, before, now = pair
-    return abs(now - before) / math.sqrt(now + before)
 
 
 def missing_links(scores: DataFrame) -> Findings:

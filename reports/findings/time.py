@@ -2,7 +2,7 @@
 
 from pandas import DataFrame
 
-from reports.findings.finding import Finding, Findings, not_ended
+from reports.findings.finding import Finding, Findings
 from reports.latest import FEWEST
 from reports.text import decimal, short, steps, whole
 
@@ -10,9 +10,15 @@ ALIKE = 0.9  # of the longest: stays as long as that are told apart by nobody
 
 
 def longest_stay(rep_stage_dwell: DataFrame) -> Findings:
-    """The stage in which half of the deals stay longest."""
-    dwell = rep_stage_dwell
-    median = dwell["median_days"].astype(float).where(dwell["completed_stays"] >= FEWEST)
+    """The stage in which half of the deals stay longest.
+
+    Not the last one, from which none goes on, and none in which most stays are open: how long the
+    few took that ended says little of those.
+    """
+    dwell, last = rep_stage_dwell.iloc[:-1], rep_stage_dwell["median_days"].iloc[-1:]
+    completed = dwell["completed_stays"]
+    is_known = (completed >= FEWEST) & (completed >= dwell["open_stays"])
+    median = dwell["median_days"].astype(float).where(is_known)
     if median.isna().all():
         return
     if median.count() > 1 and median.min() >= ALIKE * median.max():
@@ -23,14 +29,24 @@ def longest_stay(rep_stage_dwell: DataFrame) -> Findings:
         )
         return
     place = int(median.idxmax())
-    is_thin = median.isna() & (dwell["completed_stays"] > 0)
-    of_these = f", of the stages that {FEWEST} stays or more have ended in" if is_thin.any() else ""
+    of_these = ""
+    if (median.isna() & (completed > 0)).any():
+        of_these = f", of the stages in which {FEWEST} stays or more, and most, have ended"
+    elif (last > median[place]).any():
+        of_these = ", the last stage aside"
     yield Finding(
         f"Deals stay longest in {short(steps(dwell)[place])}{of_these}: half of the"
-        f" {whole(dwell['completed_stays'][place])} stays that ended took"
-        f" {decimal(median[place])} days or more{not_ended(dwell['open_stays'][place])}.",
+        f" {whole(completed[place])} stays that ended took"
+        f" {decimal(median[place])} days or more{_not_ended(dwell['open_stays'][place])}.",
         "chart-days_in_stage",
     )
+
+
+def _not_ended(stays: int) -> str:
+    """How many stays are open, to be added to a sentence."""
+    if not stays:
+        return ""
+    return f"; {whole(stays)} {'stay has' if stays == 1 else 'stays have'} not ended"
 
 
 def days_to_close(rep_days_to_close: DataFrame) -> Findings:

@@ -68,6 +68,8 @@ def funnel_dropoff() -> pandas.DataFrame:
         deals_reached=reached.where(is_main, volume),
         conversion_from_previous_pct=100 * reached[is_main] / reached[is_main].shift(),
         conversion_from_first_pct=100 * reached[is_main] / reached[0],
+        deals_not_lost=pandas.Series(0, index=mart.index).where(is_main),
+        decided_conversion_pct=100 * reached[is_main] / reached[is_main].shift(),
     )
 
 
@@ -271,6 +273,7 @@ def typical_tables() -> dict[str, pandas.DataFrame]:
         "median_days_to_close": 97.4,
         "activities_completed": 2290,
         "active_reps": 1120,
+        "active_unknown_reps": 26,
         "first_month": MONTHS[0],
         "last_month": MONTHS[-1],
     }

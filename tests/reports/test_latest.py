@@ -87,14 +87,21 @@ def test_there_is_a_line_per_step_in_the_order_of_the_funnel() -> None:
 
 def test_a_change_is_told_in_deals_and_percent_and_less_of_a_loss_is_good() -> None:
     found = latest(
-        marts({"1": [40, 50], "2": [40, 30], "3": [4, 4], "Lost": [10, 5]}), "2024-03-01"
+        marts({"1": [40, 60], "2": [40, 20], "3": [4, 4], "Lost": [20, 5]}), "2024-03-01"
     )
     assert [line.change(1) for line in found.lines] == [
-        ("▲ 10 (+25%)", "good"),
-        ("▼ 10 (-25%)", "bad"),
+        ("▲ 20 (+50%)", "good"),
+        ("▼ 20 (-50%)", "bad"),
         ("the same", ""),
-        ("▼ 5 (-50%)", "good"),
+        ("▼ 15 (-75%)", "good"),
     ]
+
+
+@pytest.mark.parametrize(("now", "news"), [(59, ""), (60, "good")])
+def test_a_change_that_can_be_chance_is_neither_good_nor_bad(now: int, news: str) -> None:
+    """A step that 40 deals enter on average is entered by more than 59 in one month of 20."""
+    [line, *_] = latest(marts({"1": [40, now], "Lost": [0, 0]}), "2024-03-01").lines
+    assert line.change(1)[1] == news
 
 
 def test_a_change_from_nothing_has_no_percentage() -> None:
@@ -153,13 +160,13 @@ def test_deals_stay_open_in_a_month_in_which_nothing_happens_to_them() -> None:
         {"month": [Timestamp("2024-02-01")], "open_deals": [6]},
         columns=["month", *(column for column, *_ in FIGURES)],
     )
-    of_open = latest(tables, "2026-01-01").figures[4]
+    of_open = latest(tables, "2026-01-01").figures[5]
     assert of_open.counts.tolist() == [0, 6, 6]
 
 
 def test_the_last_step_of_a_funnel_need_not_be_a_loss() -> None:
-    *_, renewed = latest(marts({"1": [5, 6], "9": [1, 2]}), "2024-03-01").lines
-    assert renewed.change(1) == ("▲ 1 (+100%)", "good")
+    *_, renewed = latest(marts({"1": [5, 6], "9": [1, 10]}), "2024-03-01").lines
+    assert renewed.change(1) == ("▲ 9 (+900%)", "good")
 
 
 def figure(name: str, *values: float | None) -> Line:
@@ -174,13 +181,16 @@ def figure(name: str, *values: float | None) -> Line:
 
 
 def test_of_two_rates_the_difference_is_in_points() -> None:
-    share = Line("Win rate", Series([20.0, 25.5]), more_is_good=True, write=rate)
-    assert (share.latest, share.change(1)) == ("25.5%", ("▲ 5.5 points", "good"))
+    for deals, news in ((400, ""), (500, "good")):
+        of = Series([deals, deals])
+        share = Line("Win rate", Series([20.0, 25.5]), more_is_good=True, write=rate, of=of)
+        assert (share.latest, share.change(1)) == ("25.5%", ("▲ 5.5 points", news))
 
 
-def test_fewer_days_are_good_and_more_open_deals_are_no_news() -> None:
-    assert figure("median_days_to_close", 20.0, 15.0).change(1) == ("▼ 5.0 (-25%)", "good")
-    assert figure("open_deals", 20, 25).change(1) == ("▲ 5 (+25%)", "")
+def test_fewer_stalled_deals_are_good_and_more_open_ones_or_fewer_days_are_no_news() -> None:
+    assert figure("stalled_deals", 100, 50).change(1) == ("▼ 50 (-50%)", "good")
+    assert figure("open_deals", 100, 150).change(1) == ("▲ 50 (+50%)", "")
+    assert figure("median_days_to_close", 100.0, 50.0).change(1) == ("▼ 50.0 (-50%)", "")
 
 
 def test_a_measure_of_no_deals_is_not_available_and_not_zero() -> None:

@@ -166,9 +166,10 @@ def unsteady(broken, draw):
             "\n".join(["month | step | deals", *rows]), month="date", step="string", deals="int64"
         )
         check = steady_volume(
-            "deals", by="step", over="month", until=lambda table, _: table.month.max()
+            "deals", by="step", over="month", until=lambda volumes: volumes.month.max().as_scalar()
         )
-        return [(step, place) for step, _, place, *_ in broken(check, table)]
+        found = broken(check, table, {"volumes": table})
+        return [(step, place) for step, _, place, *_ in found]
 
     return places
 
@@ -217,7 +218,7 @@ def test_steady_volume_holds_each_group_against_itself(unsteady):
         accepted_values("x", ["y"], severity="warn"),
         not_negative("x", severity="warn"),
         references("x", "t.x", severity="warn"),
-        steady_volume("x", by="y", over="z", until=lambda table, _: table.z.max()),
+        steady_volume("x", by="y", over="z", until=lambda volumes: volumes.z.max()),
         newest_within("x", days=1),
         has_happened("x"),
     ],

@@ -21,6 +21,8 @@ from transforms.rates import percent
         "deals_reached": "int64",
         "conversion_from_previous_pct": "float64",
         "conversion_from_first_pct": "float64",
+        "deals_not_lost": "int64",
+        "decided_conversion_pct": "float64",
     },
     checks=[
         rule(
@@ -28,6 +30,7 @@ from transforms.rates import percent
             lambda steps: (
                 steps.conversion_from_previous_pct.fill_null(0).between(0, 100)
                 & steps.conversion_from_first_pct.fill_null(0).between(0, 100)
+                & steps.decided_conversion_pct.fill_null(0).between(0, 100)
             ),
         ),
         total_agrees(
@@ -38,7 +41,10 @@ from transforms.rates import percent
     ],
 )
 def rep_funnel_dropoff(
-    rep_sales_funnel_monthly: Table, int_deal_funnel_entries: Table, stg_funnel_steps: Table
+    rep_sales_funnel_monthly: Table,
+    int_deal_funnel_entries: Table,
+    stg_funnel_steps: Table,
+    obt_deals: Table,
 ) -> Table:
     """One row per step of the funnel: volume, deals that reached it, conversion.
 
@@ -60,27 +66,38 @@ def rep_funnel_dropoff(
         conversion_from_previous_pct: share of the deals that reached the previous main step which
             reached this one too (for calls: which had the call); null for the first step and Lost
         conversion_from_first_pct: the same share of the deals that reached the first main step
+        deals_not_lost: deals that reached this main step and no later one, and are not lost; null
+            for calls and Lost
+        decided_conversion_pct: conversion_from_previous_pct without those of the previous main
+            step, so of the deals that went on from there or were lost; null for calls and Lost
     """
     steps = _with_main_steps(stg_funnel_steps)
     counted = _counted(int_deal_funnel_entries, steps)
     monthly = rep_sales_funnel_monthly
     volume = monthly.group_by("funnel_step").agg(total_volume=monthly.deals_count.sum())
 
-    joined = joined_by("funnel_step", steps, volume, counted)
+    remaining = obt_deals.filter(obt_deals.status != "lost").rename(funnel_step="furthest_step")
+    remaining = remaining.group_by("funnel_step").agg(deals_not_lost=remaining.count())
+
+    joined = joined_by("funnel_step", steps, volume, counted, remaining)
     joined = joined.mutate(
         total_volume=joined.total_volume.fill_null(0),
         deals_entered=joined.deals_entered.fill_null(0),
         reached_this=joined.reached_this.fill_null(0),
+        deals_not_lost=ibis.cases((joined.kind == "stage", joined.deals_not_lost.fill_null(0))),
     )
     is_main, is_call = joined.kind == "stage", joined.kind == "activity"
     shares_deals = joined.also_reached_first > 0
     volume_before = joined.total_volume.lag().over(order_by=joined.step_order)
+    not_lost_before = joined.deals_not_lost.lag().over(group_by="kind", order_by=joined.step_order)
+    decided = joined.reached_previous - not_lost_before
     return joined.select(
         "funnel_step",
         "kpi_name",
         "kind",
         "total_volume",
         "deals_entered",
+        "deals_not_lost",
         retention_rate_pct=ibis.cases(
             (joined.kind != "loss", percent(joined.total_volume, volume_before))
         ),
@@ -96,6 +113,7 @@ def rep_funnel_dropoff(
             (is_main, percent(joined.reached_this, joined.reached_first)),
             (shares_deals, percent(joined.also_reached_first, joined.reached_first)),
         ),
+        decided_conversion_pct=ibis.cases((is_main, percent(joined.reached_this, decided))),
     )
 
 

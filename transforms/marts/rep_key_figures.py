@@ -22,6 +22,7 @@ from transforms.timeline import stalls
         "median_days_to_close": "float64",
         "activities_completed": "int64",
         "active_reps": "int64",
+        "active_unknown_reps": "int64",
         "first_month": "date",
         "last_month": "date",
     },
@@ -37,6 +38,7 @@ from transforms.timeline import stalls
 def rep_key_figures(
     obt_deals: Table,
     stg_activities: Table,
+    stg_users: Table,
     int_deal_stage_transitions: Table,
     rep_stage_dwell: Table,
     rep_sales_funnel_monthly: Table,
@@ -56,6 +58,7 @@ def rep_key_figures(
         median_days_to_close: median days from creation to closing, of won and lost deals
         activities_completed: done activities, with a due date or without
         active_reps: users with such an activity
+        active_unknown_reps: those of them of whom the users table knows nothing
         first_month: first month with an entry into the funnel
         last_month: last one
     """
@@ -71,6 +74,8 @@ def rep_key_figures(
     )
     done = stg_activities.filter(stg_activities.is_done)
     work = done.agg(activities_completed=done.count(), active_reps=done.user_id.nunique())
+    unknown = done.anti_join(stg_users, "user_id")
+    unknown = unknown.agg(active_unknown_reps=unknown.user_id.nunique())
     months = rep_sales_funnel_monthly.agg(
         first_month=rep_sales_funnel_monthly.month.min(),
         last_month=rep_sales_funnel_monthly.month.max(),
@@ -81,5 +86,6 @@ def rep_key_figures(
         deals.mutate(win_rate_pct=percent(deals.deals_won, deals.deals_won + deals.deals_lost))
         .cross_join(stalled)
         .cross_join(work)
+        .cross_join(unknown)
         .cross_join(months)
     )

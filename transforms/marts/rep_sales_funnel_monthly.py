@@ -1,13 +1,11 @@
 """The funnel by month."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import ibis
 from ibis import Table
 from ibis.expr.types import DateScalar
 
 from transforms.checks import not_negative, steady_volume, total_agrees
+from transforms.funnel import Funnel
 from transforms.graph import model
 from transforms.times import every_month, month
 
@@ -19,15 +17,19 @@ def entries_by_month(int_deal_funnel_entries: Table, timezone: str) -> Table:
     return entries.select("month", "funnel_step", "deal_id").distinct()
 
 
-def intake_end(monthly: Table, settings: Mapping[str, Any]) -> DateScalar:
-    """The last month with entries into the first step: after it, deals from before still move.
+def intake_end(
+    rep_sales_funnel_monthly: Table, rep_monthly_figures: Table, *, funnel: Funnel
+) -> DateScalar:
+    """The last month in which deals were created: after it, deals from before still move.
 
-    Where nothing ever entered that step, the last month of all.
+    Where it is not known when, the last one with entries into the first step, or else of all.
     """
-    is_intake = (monthly.funnel_step == settings["funnel"].steps[0].step) & (
-        monthly.deals_count > 0
-    )
-    return ibis.coalesce(monthly.month.max(where=is_intake), monthly.month.max())
+    monthly, figures = rep_sales_funnel_monthly, rep_monthly_figures
+    into_first = (monthly.funnel_step == funnel.steps[0].step) & (monthly.deals_count > 0)
+    created = figures.agg(created=figures.month.max(where=figures.deals_created > 0))
+    months = monthly.agg(into_first=monthly.month.max(where=into_first), any=monthly.month.max())
+    known = months.cross_join(created)
+    return ibis.coalesce(known.created, known.into_first, known.any).as_scalar()
 
 
 @model(

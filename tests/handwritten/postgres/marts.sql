@@ -101,6 +101,12 @@ WITH crossed AS ( -- deals by a step they entered ('any': all deals) and the las
     GROUP BY step_order, funnel_step, kpi_name, kind
 ), volumes AS (
     SELECT funnel_step, sum(deals_count)::bigint AS total_volume FROM marts.rep_sales_funnel_monthly GROUP BY funnel_step
+), remaining AS ( -- by main step: deals that got there and no further, and are not lost; and those at the main step before
+    SELECT funnel_step, count(deal_id)::bigint AS deals_not_lost, lag(count(deal_id)) OVER (ORDER BY step_order) AS not_lost_before
+    FROM staging.stg_funnel_steps
+    LEFT JOIN (marts.deal_steps JOIN staging.stg_deals USING (deal_id)) ON furthest_step = funnel_step AND status <> 'lost'
+    WHERE kind = 'stage'
+    GROUP BY funnel_step, step_order
 )
 SELECT funnel_step, kpi_name, kind, coalesce(total_volume, 0) AS total_volume,
        CASE WHEN kind <> 'loss' THEN pg_temp.pct(coalesce(total_volume, 0), lag(coalesce(total_volume, 0)) OVER (ORDER BY step_order)) END AS retention_rate_pct,
@@ -108,8 +114,9 @@ SELECT funnel_step, kpi_name, kind, coalesce(total_volume, 0) AS total_volume,
        CASE WHEN kind = 'stage' THEN pg_temp.pct(reached, previous_reached)
             WHEN kind = 'activity' AND entered_of_first > 0 THEN pg_temp.pct(entered_of_previous, previous_reached) END AS conversion_from_previous_pct,
        CASE WHEN kind = 'stage' THEN pg_temp.pct(reached, first_reached)
-            WHEN entered_of_first > 0 THEN pg_temp.pct(entered_of_first, first_reached) END AS conversion_from_first_pct
-FROM counted LEFT JOIN volumes USING (funnel_step)
+            WHEN entered_of_first > 0 THEN pg_temp.pct(entered_of_first, first_reached) END AS conversion_from_first_pct,
+       deals_not_lost, CASE kind WHEN 'stage' THEN pg_temp.pct(reached, previous_reached - not_lost_before) END AS decided_conversion_pct
+FROM counted LEFT JOIN volumes USING (funnel_step) LEFT JOIN remaining USING (funnel_step)
 ORDER BY step_order;
 
 CREATE TABLE marts.rep_losses_monthly AS
@@ -170,7 +177,9 @@ WITH closed AS (
 ), by_user AS (
     SELECT user_id, count(*) AS activities FROM staging.stg_activities WHERE is_done GROUP BY user_id
 ), done AS (
-    SELECT coalesce(sum(activities), 0)::bigint AS activities_completed, count(user_id) AS active_reps FROM by_user
+    SELECT coalesce(sum(activities), 0)::bigint AS activities_completed, count(user_id) AS active_reps,
+           count(user_id) FILTER (WHERE user_id NOT IN (SELECT user_id FROM staging.stg_users)) AS active_unknown_reps
+    FROM by_user
 ), stalled AS (
     SELECT count(DISTINCT deal_id) AS deals_stalled
     FROM intermediate.int_deal_stage_transitions JOIN marts.rep_stage_dwell USING (funnel_step) JOIN staging.stg_deals USING (deal_id)
@@ -179,7 +188,7 @@ WITH closed AS (
     SELECT min(month) AS first_month, max(month) AS last_month FROM marts.rep_sales_funnel_monthly
 )
 SELECT deals, deals_won, deals_lost, deals_lost_once_won, deals_open, deals_stalled, pg_temp.pct(deals_won, deals_won + deals_lost) AS win_rate_pct, median_days_to_close,
-       activities_completed, active_reps, first_month, last_month
+       activities_completed, active_reps, active_unknown_reps, first_month, last_month
 FROM closed, done, stalled, span;
 
 CREATE TABLE marts.rep_days_to_close AS

@@ -174,3 +174,42 @@ def test_without_a_deal_in_a_main_step_every_conversion_is_not_available(run, gi
     )
     assert set(conversions.values()) == {(None, None)}
     assert conversions.keys() == {"1", "1.1", "2", "3", "Lost"}
+
+
+def test_deals_that_are_not_lost_stand_at_their_furthest_main_step(run):
+    deals = """
+        deal_id | status | furthest_step
+        1       | open   | 1
+        2       | won    | 1
+        3       | lost   | 1
+        4       | won    | 2
+        5       | open   | -
+    """
+    assert by_step(run, "deals_not_lost", obt_deals=deals) == {
+        "1": 2,
+        "1.1": None,
+        "2": 1,
+        "3": 0,
+        "Lost": None,
+    }
+
+
+def test_of_deals_that_are_not_lost_it_is_not_decided_whether_they_go_on(run):
+    found = by_step(
+        run,
+        "conversion_from_previous_pct, decided_conversion_pct",
+        int_deal_funnel_entries=entries("1", "1", "1 Lost", "1 2", "1 2 3"),
+        obt_deals="""
+            deal_id | status | furthest_step
+            0       | open   | 1
+            1       | won    | 1
+            2       | lost   | 1
+            3       | open   | 2
+            4       | open   | 3
+        """,
+    )
+    assert {step: rates for step, rates in found.items() if step in ("1", "2", "3")} == {
+        "1": (None, None),
+        "2": (40.0, pytest.approx(200 / 3)),
+        "3": (50.0, 100.0),
+    }

@@ -78,6 +78,25 @@ def test_done_activities_and_the_users_who_did_them_are_counted(run):
     ) == [(4, 2)]
 
 
+def test_users_whom_the_users_table_does_not_have_are_told_apart(run):
+    assert run(
+        "rep_key_figures",
+        "active_reps, active_unknown_reps",
+        stg_activities="""
+            user_id | is_done
+            7       | true
+            8       | true
+            8       | true
+            9       | false
+            -       | true
+        """,
+        stg_users="""
+            user_id
+            7
+        """,
+    ) == [(2, 1)]
+
+
 def test_first_and_last_month_are_those_of_the_funnel(run):
     assert run(
         "rep_key_figures",

@@ -90,14 +90,25 @@ def test_without_entries_there_are_no_months(run):
 def intake_ends(engine, draw):
     """The month in which the intake of a drawn mart ends."""
 
-    def found(text: str) -> date:
-        mart = draw(text, month="date", funnel_step="string", deals_count="int64")
-        return engine.to_pyarrow(intake_end(mart, {"funnel": TWO_STEPS})).as_py()
+    def found(entries: str, created: str = "") -> date:
+        text = f"month | deals_created\n{created}"
+        mart = draw(entries, month="date", funnel_step="string", deals_count="int64")
+        figures = draw(text, month="date", deals_created="int64")
+        return engine.to_pyarrow(intake_end(mart, figures, funnel=TWO_STEPS)).as_py()
 
     return found
 
 
-def test_the_intake_ends_in_the_last_month_with_entries_into_the_first_step(intake_ends):
+def test_the_intake_ends_in_the_last_month_in_which_deals_were_created(intake_ends):
+    mart = """
+        month      | funnel_step | deals_count
+        2024-01-01 | 1           | 5
+        2024-03-01 | 1           | 1
+    """
+    assert intake_ends(mart, "2024-01-01 | 2\n2024-02-01 | 1\n2024-03-01 | 0") == date(2024, 2, 1)
+
+
+def test_or_else_in_the_last_one_with_entries_into_the_first_step(intake_ends):
     mart = """
         month      | funnel_step | deals_count
         2024-01-01 | 1           | 5
