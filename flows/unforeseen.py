@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from flows import signals
+from flows import ROOT, signals
 from flows.errors import InterruptedRunError, RunFailedError, SalesFunnelError, ServerGoneError
-from flows.installed import does_not_fit, is_of_ours
+from flows.installed import OURS, does_not_fit, is_of_ours
 from flows.warehouse import in_our_words
 
 
@@ -34,9 +34,32 @@ def told_in_short(what: str) -> Iterator[None]:
             raise ServerGoneError(f"{done} the Prefect server {_its_answer(error)}") from None
         if isinstance(error, ImportError) and not is_of_ours(error):
             raise RunFailedError(does_not_fit(error)) from None
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{Path(frame.filename).name}:{frame.lineno}"
-        raise RunFailedError(f"{what}: {type(error).__name__} in {place}") from None
+        if said := _of_the_models(error):
+            raise RunFailedError(said) from None
+        raise RunFailedError(f"{what}: {type(error).__name__} in {_place(error)}") from None
+
+
+def _of_the_models(error: Exception) -> str | None:
+    """What is wrong with the code of a model: its text has no data in it."""
+    from transforms.graph import GraphError  # takes a while
+
+    if isinstance(error, GraphError):
+        return str(error)
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}:{error.lineno}: {error.msg}"
+    return None
+
+
+def _place(error: Exception) -> str:
+    """The line of ours at which it happened, if one is: of a model, say, in place of Ibis's."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if _is_ours(Path(frame.filename))]
+    frame = [*frames, *ours][-1]
+    return f"{Path(frame.filename).name}:{frame.lineno}"
+
+
+def _is_ours(file: Path) -> bool:
+    return file != Path(__file__) and any(file.is_relative_to(ROOT / part) for part in OURS)
 
 
 def _is_of_the_server(error: Exception) -> bool:

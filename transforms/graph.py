@@ -110,16 +110,36 @@ class Model:
 
         Of one that remembers, BEFORE is among the tables.
         """
+        if unknown := [name for name in self.settings if name not in settings]:
+            known = ", ".join(settings)
+            raise GraphError(f"{self.name}: takes {', '.join(unknown)}; the settings are {known}")
         made = self.function(
             *(tables[name] for name in self.inputs),
             **{name: settings[name] for name in self.settings},
         )
-        declared = ibis.schema(self.columns(settings))
+        declared = self._declared(settings)
         differing = set(declared.items()) ^ set(made.schema().items())
         if differing:
             names = ", ".join(sorted({name for name, _ in differing}))
             raise GraphError(f"{self.name}: its table and its declared schema differ in {names}")
         return made.select(*declared)
+
+    def _declared(self, settings: Mapping[str, Any]) -> ibis.Schema:
+        """The declared columns, which have types, and are those that the declaration names."""
+        columns = self.columns(settings)
+        try:
+            declared = ibis.schema(columns)
+        except Exception as error:  # of a type of Ibis's own, which is not public
+            raise GraphError(
+                f"{self.name}: Ibis does not know a type of its declared schema: {columns}"
+            ) from error
+        named = {*self.key, self.refresh_by, self.by_month} - {None}
+        if missing := sorted(named - declared.keys()):
+            raise GraphError(
+                f"{self.name}: declares {', '.join(missing)} as key, refresh_by or by_month, which"
+                " is no column of its schema"
+            )
+        return declared
 
     def describe(self, column: str) -> str:
         """What the docstring's "Columns:" section says of a column; "" if nothing."""

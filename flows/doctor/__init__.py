@@ -16,7 +16,7 @@ from flows.doctor.finding import Check, Finding, Status, Told, ok, warning
 from flows.doctor.places import disk, export, report, source, temporary, warehouse
 from flows.doctor.prefect_api import NONE_IS_NAMED, api_url, server
 from flows.doctor.pseudonyms import masking_key, people
-from flows.doctor.rules import funnel, time_zones, versions
+from flows.doctor.rules import funnel, models, time_zones, versions
 from flows.errors import InputError, SalesFunnelError
 from flows.settings import Settings, in_both_ways, usable_settings
 from flows.settings.secret_blocks import secret_of
@@ -33,6 +33,7 @@ CHECKS = (
     Check("versions", versions, "make run"),
     Check("time zones", time_zones, "python -m pip install tzdata"),
     Check("funnel", funnel, "correct transforms/funnel.toml"),
+    Check("models", models, "correct the file; CONTRIBUTING.md says how a model is written"),
     Check("source", source, "see --source / FUNNEL_SOURCE, and README, Your own export", _SOURCE),
     Check(
         "warehouse",

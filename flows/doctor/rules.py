@@ -8,6 +8,7 @@ from flows.doctor.finding import Told, ok, problem, warning
 from flows.installed import PROJECT, misfits
 from flows.run import read_funnel
 from flows.settings import Settings
+from transforms.graph import load_models
 
 
 def versions(_: Settings) -> Iterator[Told]:
@@ -23,6 +24,12 @@ def versions(_: Settings) -> Iterator[Told]:
 def funnel(_: Settings) -> Iterator[Told]:
     """funnel.toml is what it must be."""
     yield ok(f"funnel.toml: {len(read_funnel().steps)} steps")
+
+
+def models(_: Settings) -> Iterator[Told]:
+    """The models fit together."""
+    made = load_models()
+    yield ok(f"{len(made)} models, {sum(len(model.checks) for model in made.values())} checks")
 
 
 def time_zones(_: Settings) -> Iterator[Told]:

@@ -183,6 +183,10 @@ def open_warehouse(url: str, limits: Limits = USUAL) -> Warehouse:
     # Imported when needed: each engine takes its time.
     scheme, found, rest = url.partition("://")
     if scheme == "duckdb" and found and rest:
+        if "?" in rest:  # else it would be the name of a file, and the source may have one
+            raise InputError(
+                f"{url}: a file as warehouse takes no options; leave out the ? and what follows it"
+            )
         from flows.warehouse.duckdb import DuckDBWarehouse
 
         return DuckDBWarehouse(Path(rest), limits)

@@ -4,11 +4,13 @@ import csv
 import gzip
 import re
 import zlib
-from collections.abc import Collection, Iterable
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from io import TextIOWrapper
 from itertools import chain, islice
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import IO
 
 from flows.errors import InputError
@@ -17,8 +19,10 @@ from transforms.sources import SOURCES, Source
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 LONGEST = 40  # of the name of a column that is told
-# Longer than any line that is read: then it is a quote without an end.
-LONGEST_VALUE = 32 << 20
+# In bytes: a longer line is rejected; one longer than its buffer the reader would pass over without
+# a word.
+LONGEST_LINE, BUFFER = 2 << 20, 8 << 20
+BLOCK = 1 << 20  # a line that does not end in one is looked at
 LAST = "\x1f"  # a row that no file has
 _EXPECTED = {name + suffix for name in SOURCES for suffix in SUFFIXES}
 WHAT_TO_DO: dict[type[OSError], str] = {
@@ -148,7 +152,10 @@ def _is_meant_for(source: Source, name: str) -> bool:
 
 def _open(source: Source, path: Path) -> ExportFile:
     try:
-        if path.stat().st_size == 0:
+        found = path.stat()
+        if not (S_ISREG(found.st_mode) or S_ISDIR(found.st_mode)):
+            raise InputError(f"{path}: is no file that can be read again; put one there")
+        if found.st_size == 0:
             raise InputError(f"{path}: the file is empty; export the table {source.name} again")
         _check_whole(path)
         parquet = path.suffix.lower() == ".parquet"
@@ -233,21 +240,47 @@ def may_quote_the_end_of_a_line(file: ExportFile) -> bool:
     A quote in the middle of a value that is not quoted is text: then there is doubt.
     """
     is_within = False
-    with opened(file.path) as stream:
-        while block := stream.read(1 << 20):
-            if not is_within and b'"' not in block:
-                continue
-            parts = block.split(b'"')
-            within = b"".join(parts[not is_within :: 2])
-            if b"\n" in within or b"\r" in within:
-                return True
-            is_within ^= len(parts) % 2 == 0
+    for block in _blocks(file.path):
+        if not is_within and b'"' not in block:
+            continue
+        parts = block.split(b'"')
+        within = b"".join(parts[not is_within :: 2])
+        if b"\n" in within or b"\r" in within:
+            return True
+        is_within ^= len(parts) % 2 == 0
     return is_within
 
 
+def check_longest_line(file: ExportFile) -> None:
+    """See whether each line of a CSV file is short enough to be read, or to be rejected.
+
+    Raises:
+        InputError: one is not.
+    """
+    line_end, length = file.line_end[-1:].encode() or b"\n", 0
+    for number, block in enumerate(_blocks(file.path)):
+        begins = block.rfind(line_end) + 1
+        length = len(block) - begins if begins else length + len(block)
+        if length > BUFFER - BLOCK:
+            before = sum(block.count(line_end) for block in islice(_blocks(file.path), number))
+            raise InputError(
+                f"{file.name}: line {before + block.count(line_end) + 1}: longer than"
+                f" {(BUFFER - BLOCK) >> 20} MiB; shorten it, or leave it out"
+            )
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    with opened(path) as stream:
+        while block := stream.read(BLOCK):
+            yield block
+
+
 def line_of_open_quote(file: ExportFile) -> int | None:
-    """The line of a CSV file on which a row begins that has a quote without an end, if one does."""
-    usual = csv.field_size_limit(LONGEST_VALUE)
+    """The line of a CSV file on which a row begins that has a quote without an end, if one does.
+
+    One whose end is too far away counts as none.
+    """
+    usual = csv.field_size_limit(BUFFER)
     begins = ends = 0
     is_closed = False
     try:
@@ -266,18 +299,15 @@ def line_of_open_quote(file: ExportFile) -> int | None:
 def count_lines(file: ExportFile) -> int:
     """Lines of a CSV file, its header and a last one without an end too."""
     lines, last = 0, b"\n"
-    with opened(file.path) as stream:
-        while block := stream.read(1 << 20):
-            lines, last = lines + block.count(b"\n"), block
+    for block in _blocks(file.path):
+        lines, last = lines + block.count(b"\n"), block
     return lines + (not last.endswith(b"\n"))
 
 
 def _check_whole(path: Path) -> None:
     """Read a gzipped file to its end: DuckDB takes one that was cut off for a shorter one."""
     if is_gzipped(path):
-        with opened(path) as stream:
-            while stream.read(1 << 20):
-                pass
+        deque(_blocks(path), maxlen=0)
 
 
 def _parquet_header(path: Path) -> tuple[str, ...]:

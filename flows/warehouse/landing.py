@@ -8,7 +8,11 @@ from ibis import Table
 from ibis.backends.duckdb import Backend
 
 from flows.warehouse.cells import fault_names
-from flows.warehouse.folder import ExportFile, may_quote_the_end_of_a_line
+from flows.warehouse.folder import (
+    ExportFile,
+    check_longest_line,
+    may_quote_the_end_of_a_line,
+)
 from flows.warehouse.reading import FAULTS, ROW_HASH, SOURCE_ROW, scan, typed
 from flows.warehouse.rejected import check_last_quote, misshapen_lines, rejected_rows
 from flows.warehouse.rows import read, read_one
@@ -77,10 +81,13 @@ def land_file(
         forgotten: ids of users of whom nothing is kept; the rows about them are, without them.
 
     Raises:
-        InputError: a quote is opened and not closed, so that the rows behind it cannot be told.
+        InputError: a quote is opened and not closed, so that the rows behind it cannot be told; or
+            a line is too long to be told.
     """
     source = file.source
     landed_name, hashes_name, repeated_name = table_names(source)
+    if not file.is_parquet:
+        check_longest_line(file)
     by_one = not file.is_parquet and may_quote_the_end_of_a_line(file)
     rows = typed(scan(reader, file, by_one=by_one), file, zone, pseudonym, forgotten)
     landed = _keep(reader, landed_name, rows)

@@ -16,7 +16,7 @@ from ibis.backends.duckdb import Backend
 from ibis.expr.types import Value
 
 from flows.warehouse.cells import faults, with_values
-from flows.warehouse.folder import ExportFile, is_gzipped
+from flows.warehouse.folder import BUFFER, LONGEST_LINE, ExportFile, is_gzipped
 from transforms import text as texts
 from transforms.masking.pseudonyms import (
     Pseudonym,
@@ -27,8 +27,6 @@ from transforms.masking.pseudonyms import (
 from transforms.sources import ID_KINDS, PERSONAL_KINDS, RAW_COLUMNS, Column
 
 REJECTS = "_rejected_lines"
-# In bytes: a quarter of DuckDB's own buffer, for the same speed; its own longest line.
-BUFFER, LONGEST_LINE = 8 << 20, 2 << 20
 # Columns beside those of the raw table: a bit for each thing that is wrong with the row, a hash of
 # its values, and its place in the file.
 FAULTS, ROW_HASH, SOURCE_ROW = "faults", "row_hash", "source_row"

@@ -8,7 +8,7 @@ import ibis
 from ibis.backends.duckdb import Backend
 
 from flows.errors import InputError
-from flows.warehouse.folder import ExportFile, line_of_open_quote
+from flows.warehouse.folder import BUFFER, ExportFile, line_of_open_quote
 from flows.warehouse.lines import with_lines
 from flows.warehouse.reading import REJECTS
 from flows.warehouse.rows import read, table_of
@@ -45,8 +45,8 @@ def misshapen_lines(connection: Backend, file: ExportFile) -> Rows:
     for row in rows:
         if row.pop("open_quote"):
             raise InputError(
-                f"{file.name}: record {row['record_number']}: a quote is opened and not closed;"
-                " close or double it"
+                f"{file.name}: record {row['record_number']}: a quote is opened and not closed, or"
+                f" not within {BUFFER >> 20} MiB; close or double it"
             )
     return rows
 
@@ -59,7 +59,8 @@ def check_last_quote(file: ExportFile) -> None:
     """
     if line := line_of_open_quote(file):
         raise InputError(
-            f"{file.name}: line {line}: a quote is opened and not closed; close or double it"
+            f"{file.name}: line {line}: a quote is opened and not closed, or not within"
+            f" {BUFFER >> 20} MiB; close or double it"
         )
 
 

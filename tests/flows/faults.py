@@ -650,7 +650,12 @@ CASES = [
     Case(
         "quote that is not closed",
         with_lines("users.csv", '3,"Quixote,,'),
-        refused="line 4: a quote is opened and not closed; close or double it",
+        refused="line 4: a quote is opened and not closed, or not within 8 MiB; close or double it",
+    ),
+    Case(
+        "line of 8 MB or more",
+        with_lines("users.csv", f"3,{'Quixote' * 1_200_000},,"),
+        refused="line 4: longer than 7 MiB; shorten it, or leave it out",
     ),
     Case(
         ".gz that was cut off",

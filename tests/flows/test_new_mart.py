@@ -35,8 +35,10 @@ def follow_the_recipes(house: Path) -> None:
             stream.write(f"\n{query}")
 
 
-def python(house: Path, *arguments: object, env: dict[str, str] | None = None) -> str:
-    """Run Python in the changed house; what it printed."""
+def python(
+    house: Path, *arguments: object, env: dict[str, str] | None = None, code: int = 0
+) -> str:
+    """Run Python in the changed house, which ends with this code; what it printed."""
     done = subprocess.run(
         [sys.executable, *map(str, arguments)],
         cwd=house,
@@ -47,7 +49,7 @@ def python(house: Path, *arguments: object, env: dict[str, str] | None = None) -
         timeout=300,
         check=False,
     )
-    assert done.returncode == 0, done.stdout
+    assert done.returncode == code, done.stdout
     return done.stdout
 
 
@@ -104,6 +106,56 @@ def test_a_mart_made_by_the_recipe_passes_its_tests_and_asks_for_its_documentati
     )
     of_the_engines = "[.]{2}[.s]"  # Spark only if it is asked for
     assert re.search(rf"[.]{of_the_engines}[.]{{2}}\s+\[100%\]", said), said
+
+
+MART = """
+from ibis import Table
+
+from transforms.graph import model
+
+
+@model(schema={{"status": "{dtype}"}})
+def rep_new(obt_deals: Table) -> Table:
+    \"\"\"One row per status.
+
+    Columns:
+        status: of deals
+    \"\"\"
+    return obt_deals.select("{column}"){close}
+"""
+
+
+@pytest.mark.parametrize(
+    ("mistake", "said"),
+    [
+        ({"dtype": "int64"}, "rep_new: its table and its declared schema differ in status"),
+        ({"column": "state"}, "rep_new: IbisTypeError in rep_new.py:14"),
+        ({"close": ")"}, "transforms/marts/rep_new.py:14: unmatched ')'"),
+    ],
+    ids=["type", "column", "syntax"],
+)
+def test_a_mistake_in_a_mart_is_told_with_its_place(house, sandbox, small_export, mistake, said):
+    mart = MART.format(**{"dtype": "string", "column": "status", "close": ""} | mistake)
+    (house / "transforms/marts/rep_new.py").write_text(mart)
+    export = small_export(house / "export")
+    printed = python(
+        house, "-m", "flows.main", "--source", export, env=sandbox.environment(), code=1
+    )
+    assert printed.splitlines()[-1].endswith(said)
+
+
+def test_the_doctor_tells_a_mistake_in_a_mart_as_such(house, sandbox):
+    reads_itself = MART.format(dtype="string", column="status", close="").replace(
+        "rep_new(obt_deals:", "rep_new(rep_new:"
+    )
+    (house / "transforms/marts/rep_new.py").write_text(reads_itself)
+    sandbox.folder.mkdir()
+    printed = python(house, "-m", "flows.main", "doctor", env=sandbox.environment(), code=1)
+    problems = [line for line in printed.splitlines() if line.startswith("problem")]
+    assert problems == [
+        "problem  models       models read each other in a circle: rep_new -> rep_new."
+        " Fix: correct the file; CONTRIBUTING.md says how a model is written"
+    ]
 
 
 def test_without_a_models_file_only_what_names_it_is_gone(house):

@@ -29,7 +29,7 @@ def bad_news(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tables = typical_tables()
     tables["check_results"]["status"] = "fail"
     entries = tables["rep_sales_funnel_monthly"]
-    entries["deals_count"] = [30 + place % 7 for place in range(len(entries))]
+    entries["deals_count"] = [30 + 10 * (place % 7) for place in range(len(entries))]
     tables["rep_monthly_figures"]["deals_created"] = 30  # after the last new deal, none is either
     file = tmp_path_factory.mktemp("bad_news") / "report.html"
     file.write_text(render(tables, RUN), encoding="utf-8")

@@ -128,9 +128,12 @@ def test_the_funnel_keeps_the_order_of_the_mart(tables: Tables) -> None:
 
 
 def test_a_rate_without_denominator_is_not_available(tables: Tables) -> None:
-    """NULL is neither 0 nor blank: the first row, both calls and Lost have no previous rate."""
+    """NULL is neither 0 nor blank: the first row, both calls and Lost have no previous rate.
+
+    Nor a rate of what is decided; and calls and Lost none of the first step.
+    """
     found = texts(inline(drawn(charts.funnel, tables), "f"))
-    assert found.count("n/a") == 4 + 3
+    assert found.count("n/a") == 4 + 4 + 3
 
 
 def test_months_are_columns_and_zeros_are_blank(tables: Tables) -> None:

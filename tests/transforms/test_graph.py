@@ -163,6 +163,32 @@ def test_a_table_that_differs_from_its_declared_schema_is_refused(columns, named
         models_of(rep_new)["rep_new"].expression({"stg_users": users}, {})
 
 
+@pytest.mark.parametrize(
+    ("declared", "said"),
+    [
+        ({"schema": {"user_id": "integr"}}, "Ibis does not know a type of its declared schema"),
+        ({"key": ["id"]}, "declares id as key, refresh_by or by_month, which is no column"),
+        ({"refresh_by": "deal_id"}, "declares deal_id as key, refresh_by or by_month, which"),
+        ({"by_month": "at"}, "declares at as key, refresh_by or by_month, which is no column"),
+    ],
+)
+def test_a_declaration_that_its_schema_does_not_bear_out_is_refused(registry, declared, said):
+    def rep_new(stg_users: Table) -> Table:
+        """One row per user."""
+        return stg_users
+
+    model(**{"schema": SCHEMA, **declared})(in_layer("marts", rep_new))
+    with pytest.raises(GraphError, match=f"^rep_new: {said}"):
+        registry["rep_new"].expression({"stg_users": ibis.table(SCHEMA, name="stg_users")}, {})
+
+
+def test_a_setting_that_no_run_has_is_told_with_those_that_it_has():
+    def rep_new(*, rate: str) -> Table: ...
+
+    with pytest.raises(GraphError, match=r"^rep_new: takes rate; the settings are as_of, now$"):
+        models_of(rep_new)["rep_new"].expression({}, {"as_of": None, "now": None})
+
+
 def test_the_columns_come_in_the_order_of_the_declared_schema():
     def rep_new(stg_users: Table) -> Table:
         return stg_users.select(b=stg_users.user_id, a=stg_users.user_id)

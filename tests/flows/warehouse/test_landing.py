@@ -595,6 +595,23 @@ def test_a_very_long_line_is_rejected_and_those_behind_it_are_not(land):
     assert rows(landed, "stage_id", "stage_name") == [{"stage_id": 2, "stage_name": "c"}]
 
 
+@pytest.mark.parametrize("length", [8 << 20, 20_000_000])
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+def test_a_line_that_the_reader_would_pass_over_is_refused(land, tmp_path, length, end):
+    text = STAGES + "1,a\n2," + "b" * length + "\n3,c\n"
+    with pytest.raises(InputError) as caught:
+        land("stages", text.replace("\n", end))
+    assert str(caught.value) == (
+        f"{tmp_path}/export/stages.csv: line 3: longer than 7 MiB; shorten it, or leave it out"
+    )
+
+
+def test_a_line_that_is_just_not_too_long_is_rejected(land):
+    landed = land("stages", STAGES + "1,a\n2," + "b" * (7 << 20) + "\n3,c\n")
+    assert rejected(landed) == [(3, None, "line too long")]
+    assert landed.rows_read == 3
+
+
 @pytest.mark.parametrize("rows_before", [0, 2000], ids=["at the top", "further down"])
 def test_a_line_that_is_not_utf_8_is_rejected(land, rows_before):
     before = "".join(f"{n},name {n}\n" for n in range(rows_before))
@@ -654,8 +671,8 @@ def test_a_quote_that_is_not_closed_is_told_with_the_place_and_no_value(land, tm
     with pytest.raises(InputError) as caught:
         land("stages", STAGES + '1,a\n2,"secret\n3,c\n')
     assert str(caught.value) == (
-        f"{tmp_path}/export/stages.csv: line 3: a quote is opened and not closed;"
-        " close or double it"
+        f"{tmp_path}/export/stages.csv: line 3: a quote is opened and not closed, or not"
+        " within 8 MiB; close or double it"
     )
 
 
@@ -947,8 +964,8 @@ def test_a_quote_that_is_not_closed_in_a_large_file_is_told(land, tmp_path):
     with pytest.raises(InputError) as caught:
         land("stages", STAGES + '1,"two\nlines"\n' + lines + '2,"secret\n' + lines)
     assert str(caught.value) == (
-        f"{tmp_path}/export/stages.csv: line 2000004: a quote is opened and not closed;"
-        " close or double it"
+        f"{tmp_path}/export/stages.csv: line 2000004: a quote is opened and not closed, or not"
+        " within 8 MiB; close or double it"
     )
 
 
