@@ -106,10 +106,13 @@ def sales_funnel(
         settings = with_secrets(load_settings(**chosen, as_of=as_of, incremental=incremental))
         for said, fix in unknown_variables().items():
             tell(f"Warning: {said}; {fix}")
-        os.umask(0o077)  # what it writes is for its owner
         if dry_run:
             return show_plan(plan(settings, full_refresh=full_refresh))
-        return _refresh(settings, rotate_key, full_refresh)
+        before = os.umask(0o077)  # what it writes is for its owner
+        try:
+            return _refresh(settings, rotate_key, full_refresh)
+        finally:
+            os.umask(before)
     except InterruptedRunError:
         raise
     except SalesFunnelError as error:

@@ -122,7 +122,8 @@ def command(
         raise click.UsageError(f"{action} does not go with --dry-run.")
     if action in ("config", "doctor") and full_refresh:
         raise click.UsageError(f"{action} does not go with --full-refresh.")
-    if known_at is not None and (action or dry_run or full_refresh):
+    is_of_a_run = any(given[name] is not None for name in ("as_of", "incremental", "export"))
+    if known_at is not None and (action or dry_run or full_refresh or is_of_a_run):
         raise click.UsageError("--known-at starts no run: it goes with places only.")
     try:
         if known_at is not None:

@@ -68,7 +68,7 @@ def in_words(planned: dict[str, Any]) -> str:
     lines.append(f"Report: {planned['report']}")
     if planned["export"]:
         lines.append(f"Export: {planned['export']}")
-    return "\n".join([*lines, "Dry run: nothing was written."])
+    return "\n".join([*lines, "Dry run: nothing was written, and the warehouse was not looked at."])
 
 
 def _origin(table: dict[str, Any]) -> str:

@@ -19,6 +19,7 @@ from flows import ROOT
 from flows.errors import RunFailedError
 
 START_TIMEOUT_SECONDS = 120
+_CAN_NAME_ONE = {"PREFECT_API_URL", "PREFECT_PROFILE", "PREFECT_PROFILES_PATH"}
 
 # A short-lived server records runs. It schedules nothing and calls nobody.
 _ENVIRONMENT = {
@@ -92,15 +93,19 @@ def serve_while_wanted(port: str) -> int:
     return server.wait()
 
 
-def is_surely_needed() -> bool:
-    """Whether no server can be configured: cheap to say, before Prefect is imported."""
-    home = Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
-    if "PREFECT_API_URL" in os.environ or "PREFECT_PROFILE" in os.environ:
+def no_server_is_named() -> bool:
+    """Whether nothing names a server, for sure: cheap to say, before Prefect is imported."""
+    if not _CAN_NAME_ONE.isdisjoint(os.environ):
         return False
-    files = (home / "profiles.toml", Path("prefect.toml"), Path(".env"))
+    files = (prefect_home() / "profiles.toml", Path("prefect.toml"), Path(".env"))
     project = Path("pyproject.toml")
     has_own = project.exists() and "[tool.prefect" in project.read_text(errors="replace")
     return not has_own and not any(file.exists() for file in files)
+
+
+def prefect_home() -> Path:
+    """Where Prefect keeps its profiles and records."""
+    return Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
 
 
 if __name__ == "__main__":

@@ -9,17 +9,22 @@ import click
 from flows.printable import printable_lines
 from flows.settings import load_settings
 from flows.settings.secret_blocks import with_secrets
+from flows.settings.unknown import unknown_variables
 from flows.unforeseen import told_in_short
+
+
+def warn_of_unknown_variables() -> None:
+    """Say of each variable that is named like a setting, and is none, what it may stand for."""
+    for said, fix in unknown_variables().items():
+        click.echo(f"Warning: {said}; {fix}", err=True)
 
 
 def show_config(as_json: bool, **given: str | None) -> None:
     """Print the settings of a run with these options."""
     from flows.settings.config import effective, in_words
-    from flows.settings.unknown import unknown_variables
 
     found = effective(**given)
-    for said, fix in unknown_variables().items():
-        click.echo(f"Warning: {said}; {fix}", err=True)
+    warn_of_unknown_variables()
     click.echo(json.dumps(found) if as_json else printable_lines(in_words(found)))
 
 
@@ -44,6 +49,8 @@ def show_known_at(quiet: bool, as_json: bool, known_at: str, **given: str | None
         from flows.report.look_back import in_words, look_back, moment_of
 
         settings = with_secrets(load_settings(**given))
+        if not quiet:
+            warn_of_unknown_variables()
         found = look_back(settings, moment_of(known_at))
     if as_json:
         click.echo(json.dumps(found, default=str))

@@ -23,9 +23,10 @@ from flows.people import forget
 from flows.people.masking_key import check_can_rotate
 from flows.places import check_places
 from flows.report.process import prepare
-from flows.server import TemporaryServer, is_surely_needed
+from flows.server import TemporaryServer, no_server_is_named
 from flows.settings import Settings, load_settings
 from flows.settings.secret_blocks import with_secrets
+from flows.show import warn_of_unknown_variables
 from flows.warehouse.address import has_password
 
 
@@ -45,8 +46,10 @@ def start(
     if dry_run:
         from flows.plan import plan
 
+        if not quiet:
+            warn_of_unknown_variables()
         return plan(with_secrets(load_settings(**given)), full_refresh=full_refresh)
-    servers = [TemporaryServer(stack)] if is_surely_needed() else []
+    servers = [TemporaryServer(stack)] if no_server_is_named() else []
     prepare(stack)
 
     settings = load_settings(**given)

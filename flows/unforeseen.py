@@ -1,7 +1,8 @@
 """Errors that nobody foresaw, in one short line: their own text can quote the data."""
 
+import re
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from flows import ROOT, signals
 from flows.errors import InterruptedRunError, RunFailedError, SalesFunnelError, ServerGoneError
 from flows.installed import OURS, does_not_fit, is_of_ours
 from flows.warehouse import in_our_words
+
+_FRAME = re.compile(r'  File "(.+)", line (\d+)')  # of a traceback
 
 
 @contextmanager
@@ -50,12 +53,25 @@ def _of_the_models(error: Exception) -> str | None:
     return None
 
 
+def of_another_process(code: int, stderr: bytes) -> str:
+    """The error that ended a process of Python, if it printed one: its type, and where."""
+    printed = stderr.decode(errors="replace").splitlines()
+    found = [match for line in printed if (match := _FRAME.match(line))]
+    if not found:
+        return f"it ended with {code}"
+    kind = printed[-1].partition(":")[0]
+    return f"{kind} in {_innermost([(Path(frame[1]), int(frame[2])) for frame in found])}"
+
+
 def _place(error: Exception) -> str:
-    """The line of ours at which it happened, if one is: of a model, say, in place of Ibis's."""
     frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if _is_ours(Path(frame.filename))]
-    frame = [*frames, *ours][-1]
-    return f"{Path(frame.filename).name}:{frame.lineno}"
+    return _innermost([(Path(frame.filename), frame.lineno or 0) for frame in frames])
+
+
+def _innermost(frames: Sequence[tuple[Path, int]]) -> str:
+    """The last line of ours, if there is one: of a model, say, in place of Ibis's."""
+    file, line = [*frames, *(frame for frame in frames if _is_ours(frame[0]))][-1]
+    return f"{file.name}:{line}"
 
 
 def _is_ours(file: Path) -> bool:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from packaging.version import Version
 
+from flows import server as servers
 from flows.doctor.finding import Told, ok, problem, warning
-from flows.server import is_surely_needed
 from flows.settings import Settings
 from flows.warehouse.address import shown
 
@@ -23,12 +23,12 @@ START_IT = (
 @cache
 def prefect_home() -> Path:
     """Where Prefect keeps profiles and records, before `api_url` hides that for a moment."""
-    return Path(os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser()
+    return servers.prefect_home()
 
 
 def api_url() -> str | None:
     """The API of the server that is named, by a variable or a profile; None if none is."""
-    if is_surely_needed():
+    if servers.no_server_is_named():
         return None
     is_there, home = prefect_home().exists(), os.environ.get("PREFECT_HOME")
     if not is_there:

@@ -32,9 +32,13 @@ def alone_with(file: Path) -> Iterator[None]:
 
 
 def write_whole(file: Path, content: bytes) -> None:
-    """Write a file for its owner only: whenever this is stopped, it is the old or the new one."""
-    fresh = file.with_name(f"{file.name}.{os.getpid()}")
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    """Write a file for its owner only: whenever this is stopped, it is the old or the new one.
+
+    Of what was being written, the next time leaves nothing; so be alone with the file.
+    """
+    fresh = file.with_name(f"{file.name}.next")
+    fresh.unlink(missing_ok=True)
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with open(handle, "wb") as stream:
             stream.write(content)

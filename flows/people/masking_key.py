@@ -3,8 +3,10 @@
 import contextlib
 import fcntl
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterator
+from glob import escape
 from pathlib import Path
 from typing import IO
 
@@ -13,6 +15,7 @@ from flows.files.private_file import check_private
 from flows.settings import SHORTEST_KEY, Settings, origins
 
 CANNOT_USE = "cannot use the masking key"
+_COPY = re.compile(r"\.[0-9a-f]{16}")  # of a first run that was killed while it made the key
 
 
 def masking_key(settings: Settings) -> bytes:
@@ -102,6 +105,9 @@ def fresh_key(settings: Settings) -> Iterator[tuple[bytes, Callable[[], None]]]:
                 f"{file}: their pseudonyms are by the new key, which could not take the place of"
                 f" the old one: {error.strerror}; run rotate-key again"
             ) from None
+        for copy in file.parent.glob(f"{escape(file.name)}.*"):
+            if _COPY.fullmatch(copy.name.removeprefix(file.name)):
+                copy.unlink(missing_ok=True)
 
     sweep_fresh_key(settings)
     key = _new_key()

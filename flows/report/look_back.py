@@ -18,6 +18,7 @@ from flows.records.record import newest_published
 from flows.run import read_funnel
 from flows.settings import Settings
 from flows.settings.forms import Moment
+from flows.unforeseen import of_another_process
 from flows.warehouse.address import shown
 from flows.warehouse.read_only import looking_at_one_run
 from flows.warehouse.rows import read, read_scalar
@@ -143,7 +144,8 @@ def _drawn(found: dict[str, Any]) -> bytes:
         check=False,
     )
     if drawing.returncode:
-        raise RunFailedError("the page could not be drawn")
+        why = of_another_process(drawing.returncode, drawing.stderr)
+        raise RunFailedError(f"the page could not be drawn: {why}")
     return drawing.stdout
 
 

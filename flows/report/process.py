@@ -8,25 +8,31 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from tempfile import TemporaryFile
+from typing import IO, TYPE_CHECKING, Any
 
 from flows import ROOT
 from flows.errors import RunFailedError
+from flows.unforeseen import of_another_process
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
 class ReportProcess:
-    """The process that draws. It starts at once and then waits for its tables."""
+    """The process that draws. It starts at once and then waits for its tables.
 
-    def __init__(self) -> None:
+    `printed`: takes what it prints when it fails, which can quote the data.
+    """
+
+    def __init__(self, printed: IO[bytes]) -> None:
+        self._printed = printed
         self._process = subprocess.Popen(
             [sys.executable, "-m", "reports.render"],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=self._printed,
             start_new_session=True,  # Ctrl-C is for the run; the run stops it
         )
 
@@ -59,7 +65,7 @@ class ReportProcess:
         """
         made, _ = self._process.communicate(pickle.dumps(dict(listed)))
         if self._process.returncode:
-            raise RunFailedError("the report could not be drawn")
+            raise self._failed()
         page, index = pickle.loads(made)
         return page, index
 
@@ -69,7 +75,13 @@ class ReportProcess:
             pickle.dump(said, self._process.stdin)
             self._process.stdin.flush()
         except BrokenPipeError:
-            raise RunFailedError("the report could not be drawn") from None
+            raise self._failed() from None
+
+    def _failed(self) -> RunFailedError:
+        code = self._process.wait()
+        self._printed.seek(0)
+        why = of_another_process(code, self._printed.read())
+        return RunFailedError(f"the report could not be drawn: {why}")
 
     def stop(self) -> None:
         """End it, if it still waits."""
@@ -83,7 +95,8 @@ _prepared: list[ReportProcess] = []
 
 def prepare(stack: ExitStack) -> None:
     """Start the process of the next report now; it ends with the stack."""
-    process = ReportProcess()
+    printed = stack.enter_context(TemporaryFile())
+    process = ReportProcess(printed)
     stack.callback(process.stop)
     _prepared.append(process)
 

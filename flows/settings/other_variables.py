@@ -27,6 +27,7 @@ OTHER_VARIABLES = (
     OtherVariable("PREFECT_API_KEY", "the key of Prefect Cloud", is_secret=True),
     OtherVariable("PREFECT_API_AUTH_STRING", "user and password of the server", is_secret=True),
     OtherVariable("PREFECT_PROFILE", "the profile of Prefect, which can name a server"),
+    OtherVariable("PREFECT_PROFILES_PATH", "the file of these profiles"),
     OtherVariable(
         "PREFECT_HOME",
         "where Prefect keeps its profiles, and the records of a server that a run starts",

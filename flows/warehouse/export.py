@@ -20,7 +20,7 @@ class ExportTable(Protocol):
 
     @property
     def ignored(self) -> tuple[str, ...]:
-        """Its columns that no table of the export has; they are not used."""
+        """Its columns that such a table does not have; they are not used."""
 
     def on_disk(self, folder: Path) -> ExportFile:
         """Its rows as a file: the one there is, or a masked copy in the folder."""

@@ -39,7 +39,7 @@ class ExportFile:
     `places` says at which position of the header each known column is found; optional columns can
     be missing from it. `table`: the table of a database that it was read out of, and masked there:
     its personal columns are those of the raw table, and its lines say nothing. `ignored`: columns
-    that no table of the export has; they are not used. `line_end`: of the header; if it is not
+    that such a table does not have; they are not used. `line_end`: of the header; if it is not
     given, the first one in the file.
     """
 

@@ -59,7 +59,7 @@ class DatabaseTable:
 
     @property
     def ignored(self) -> tuple[str, ...]:
-        """Columns that no table of the export has; they are never read."""
+        """Columns that such a table does not have; they are never read."""
         return others(self.table.columns, self.columns.values())
 
     def _cells(self) -> dict[str, StringValue]:

@@ -187,6 +187,9 @@ def test_what_an_older_version_did_not_keep_is_not_known(tell, new_warehouse, tm
         (["--known-at", "2190-01-01"], "--known-at: that is yet to come; name a time in the past"),
         (["--known-at", "2024-06-30", "--dry-run"], "--known-at starts no run"),
         (["rotate-key", "--known-at", "2024-06-30"], "--known-at starts no run"),
+        (["--known-at", "2024-06-30", "--as-of", "2024-06-30"], "--known-at starts no run"),
+        (["--known-at", "2024-06-30", "--export", "there"], "--known-at starts no run"),
+        (["--known-at", "2024-06-30", "--incremental"], "--known-at starts no run"),
     ],
 )
 def test_what_it_does_not_go_with_is_told(sandbox, options, said):

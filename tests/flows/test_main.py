@@ -235,7 +235,7 @@ def test_a_dry_run_says_what_would_be_read_and_made(sandbox, export):
     assert f"raw_stages {folder}/stages.csv; not read: colour" in lines
     assert "raw_deals not in the export" in lines
     assert "staging.stg_users from raw_users" in lines
-    assert lines[-1] == "Dry run: nothing was written."
+    assert lines[-1] == "Dry run: nothing was written, and the warehouse was not looked at."
 
 
 def test_a_dry_run_as_json(sandbox, export):
@@ -257,6 +257,7 @@ def test_a_dry_run_refuses_a_bad_export(sandbox, export):
     ("option", "place", "said"),
     [
         ("--warehouse", "mysql://here", "the warehouse must be written as duckdb://PATH"),
+        ("--warehouse", "duckdb://x.duckdb?schema=mine", "a file as warehouse takes no options"),
         ("--report", "README.md/x.html", "README.md is no folder"),
     ],
 )
@@ -276,6 +277,20 @@ def test_a_run_goes_on_where_nobody_reads_any_more(sandbox, export):
         assert run.wait(120) == 0
     with duckdb.connect(str(sandbox.warehouse), read_only=True) as warehouse:
         assert warehouse.sql("SELECT status FROM quality.runs").fetchall() == [("published",)]
+
+
+def test_who_calls_the_flow_keeps_the_modes_of_new_files(sandbox, export):
+    code = """
+        import os, sys
+        from flows.flow import sales_funnel
+
+        before = os.umask(0o022)
+        sales_funnel(source=sys.argv[1])
+        print(oct(os.umask(before)))
+        """
+    run = sandbox.run(export(), code=code)
+    assert run.stdout.splitlines()[-1] == "0o22"
+    assert sandbox.report.stat().st_mode & 0o077 == 0
 
 
 def test_what_cannot_be_printed_is_told_in_short(sandbox, export):
@@ -792,8 +807,11 @@ def test_an_as_of_that_the_data_does_not_end_at_is_told(sandbox, export, as_of, 
     assert all(found.startswith(f"Warning: {each}") for found, each in zip(told, said, strict=True))
 
 
-def test_a_variable_that_is_no_setting_is_told_first(sandbox, export):
-    done = sandbox.run("--source", export(), sorce="x")
+@pytest.mark.parametrize(
+    ("options", "code"), [((), 0), (("--dry-run",), 0), (("--known-at", "2024-01-01"), 2)]
+)
+def test_a_variable_that_is_no_setting_is_told_first(sandbox, export, options, code):
+    done = sandbox.run("--source", export(), *options, sorce="x")
     first, *_ = done.stderr.splitlines()
     assert first == "Warning: FUNNEL_SORCE: there is no such setting; do you mean FUNNEL_SOURCE?"
-    assert done.returncode == 0
+    assert done.returncode == code

@@ -143,6 +143,14 @@ def test_a_new_key_takes_the_place_of_the_old_one_when_it_is_put_there(tmp_path)
     assert [*tmp_path.iterdir()] == [file]
 
 
+def test_with_the_old_key_goes_the_copy_of_a_first_run_that_was_killed(tmp_path):
+    file, others = write(tmp_path / "key", KEY), write(tmp_path / "key.of_somebody_else", KEY)
+    write(tmp_path / "key.0123456789abcdef", KEY)
+    with fresh_key(settings(file)) as (_, put_in_place):
+        put_in_place()
+    assert {*tmp_path.iterdir()} == {file, others}
+
+
 def test_of_a_new_key_that_is_not_put_there_nothing_is_left(tmp_path):
     file = write(tmp_path / "key", KEY)
     with pytest.raises(KeyboardInterrupt), fresh_key(settings(file)):

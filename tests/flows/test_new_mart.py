@@ -144,6 +144,20 @@ def test_a_mistake_in_a_mart_is_told_with_its_place(house, sandbox, small_export
     assert printed.splitlines()[-1].endswith(said)
 
 
+def test_a_mistake_in_a_chart_is_told_with_its_place_and_no_value(house, sandbox, small_export):
+    charts = house / "reports/charts.py"
+    code = charts.read_text()
+    axes = "    axes = figure.rows(entries"
+    charts.write_text(code.replace(axes, f"    raise ValueError(mart.kpi_name[0])\n{axes}"))
+    line = code[: code.index(axes)].count("\n") + 1
+    export = small_export(house / "export")
+    printed = python(
+        house, "-m", "flows.main", "--source", export, env=sandbox.environment(), code=1
+    )
+    said = f"Error: the report could not be drawn: ValueError in charts.py:{line}"
+    assert printed.splitlines()[-1] == said
+
+
 def test_the_doctor_tells_a_mistake_in_a_mart_as_such(house, sandbox):
     reads_itself = MART.format(dtype="string", column="status", close="").replace(
         "rep_new(obt_deals:", "rep_new(rep_new:"

@@ -127,3 +127,10 @@ def test_the_order_of_the_list_does_not_matter():
 def test_what_is_no_command_is_refused_and_nothing_is_written(options, tmp_path):
     assert CliRunner().invoke(command, options).exit_code == 2
     assert [*tmp_path.iterdir()] == []
+
+
+def test_what_a_killed_run_was_writing_is_gone_with_the_next_one(settings, tmp_path):
+    (tmp_path / "gone.next").write_text("42\n")
+    forget(settings, 7)
+    assert forgotten_users(settings) == {7}
+    assert not (tmp_path / "gone.next").exists()
