@@ -95,7 +95,7 @@ _prepared: list[ReportProcess] = []
 
 def prepare(stack: ExitStack) -> None:
     """Start the process of the next report now; it ends with the stack."""
-    printed = stack.enter_context(TemporaryFile())  # noqa: SIM115: the stack closes it
+    printed = stack.enter_context(TemporaryFile())  # noqa: SIM115 (the stack closes it)
     process = ReportProcess(printed)
     stack.callback(process.stop)
     _prepared.append(process)
