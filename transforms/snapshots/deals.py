@@ -73,8 +73,8 @@ def deals(
 
     A slowly changing dimension of type 2. Of each column, what was said last holds: by the change
     log, at the time of the change (a stage or a loss says the status, too); by the deals table,
-    when it was observed. What earlier runs saw before the log of a deal begins stays, unless the
-    log has its creation.
+    when it was observed, but of a creation, win or loss at the time that it gives. What earlier
+    runs saw before the log of a deal begins stays, unless the log has its creation.
 
     Columns:
         deal_id: the deal
