@@ -288,6 +288,8 @@ def test_how_far_the_latest_mature_month_came() -> None:
         )
     ]
     assert sentences(rep_cohorts=cohorts[3:]) == []
+    half = [(FEBRUARY, "2", "Qualified", 40, 20, 50.0, True)]
+    assert len(sentences(rep_cohorts=half)) == 1
 
 
 def test_how_long_most_of_the_closed_deals_took() -> None:
@@ -298,6 +300,8 @@ def test_how_long_most_of_the_closed_deals_took() -> None:
             "chart-days_to_close",
         )
     ]
+    before_they_began = [("lost", 40, -1.0, 30.0)]
+    assert sentences(rep_days_to_close=before_they_began) == []
 
 
 def test_what_the_most_active_reps_do() -> None:
@@ -306,6 +310,9 @@ def test_what_the_most_active_reps_do() -> None:
         ("The 10 most active reps completed 90.0% of all activities.", "chart-most_active_reps")
     ]
     assert sentences(rep_sales_rep_totals=ten) == []
+    for more, is_told in ((18, False), (19, True)):  # of 11 + 18 or 19 activities
+        eleven = [(n, "A", 1) for n in range(11)] + [(None, "Unassigned", more)]
+        assert bool(sentences(rep_sales_rep_totals=eleven)) == is_told
 
 
 def test_nobody_is_no_rep_and_of_folded_reps_nothing_is_said() -> None:
@@ -378,6 +385,8 @@ def test_links_that_mostly_lead_nowhere_are_told() -> None:
         ("users", "deal_link_validity", 0, 0),
         ("calls", "deal_link_validity", 0, 29),
     ]
+    half = ("deals", "deal_link_validity", 50, 100), ("deals", "deal_link_validity", 49, 100)
+    assert [len(sentences(scores=[each])) for each in half] == [0, 1]
     [(text, target)] = sentences(scores=scores)
     assert text.startswith("Only 8 of 4,579 rows in activity name a deal that is known")
     assert target == "chart-funnel"

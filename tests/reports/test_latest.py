@@ -136,7 +136,9 @@ def test_the_intake_goes_on(entries: list[int], created: list[int]) -> None:
 
 def test_a_month_in_which_the_data_begins_is_nothing_to_compare_with() -> None:
     counts = {"1": [5, 60], "Lost": [1, 10]}
-    found = latest(marts(counts, [1, 9], begun="2024-01-25 10:00"), "2024-03-01")
+    begins = latest(marts(counts, [1, 9], begun="2024-01-04 00:00"), "2024-03-01")
+    assert begins.lines[0].change(1)[0] == "▲ 55 (+1,100%)"
+    found = latest(marts(counts, [1, 9], begun="2024-01-04 00:01"), "2024-03-01")
     assert {line.change(1) for line in [*found.lines, *found.figures]} == {("n/a", "")}
     assert found.lines[0].latest == "60"
 

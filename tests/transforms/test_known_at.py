@@ -62,6 +62,11 @@ def restated(engine, draw, then, now, **other_steps):
     {
         "nothing": (WAS, WAS, []),
         "it happened since": (WAS, WAS + "1 | 2 | 2024-06-02 00:00", [(6, "happened_since", 1)]),
+        "at the very end of the data of then": (
+            "1 | 1 | 2024-04-01 00:00",
+            "1 | 1 | 2024-04-01 00:00\n1 | 2 | 2024-06-01 00:00",
+            [(6, "told_later", 1)],
+        ),
         "of a new deal": ("", "1 | 2 | 2024-06-02 00:00", [(6, "happened_since", 1)]),
         "again in a month in which it counted": (WAS, WAS + "1 | 2 | 2024-05-09 00:00", []),
         "told late": (

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 import ibis
 import pytest
 
-from transforms.times import as_utc, days_between, every_month, month
+from transforms.times import as_utc, days_after, days_between, every_month, month
 
 NAIVE, INSTANT = "timestamp(6)", "timestamp('UTC', 6)"
 
@@ -71,6 +71,14 @@ def test_days_between_have_fractions_to_the_microsecond(applied):
     start = ibis.timestamp("2024-02-28 00:00:00")
     made = applied(lambda end: days_between(start, end), ends, NAIVE)
     assert made == [2.0, 0.25, 1 / 86_400_000_000, -0.5, None]
+
+
+@pytest.mark.parametrize(("seconds", "later"), [(0.4, 0), (0.6, 1), (86_400.6, 86_401)])
+def test_days_after_are_to_the_nearest_second(applied, seconds, later):
+    start = datetime(2024, 1, 1)
+    moment = ibis.literal(start, NAIVE)
+    made = applied(lambda days: days_after(moment, days), [seconds / 86_400], "float64")
+    assert made == [start + timedelta(seconds=later)]
 
 
 def test_days_between_are_counted_in_hours_of_utc_across_a_clock_change(applied):

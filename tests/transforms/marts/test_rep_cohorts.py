@@ -62,6 +62,19 @@ def test_a_month_is_mature_when_its_last_deal_had_ninety_days(run):
         assert found == [(is_mature,)] * 2
 
 
+def test_the_ninety_days_end_in_the_time_zone_in_which_the_month_does(run):
+    for hour, is_mature in ((3, False), (4, True)):  # at four in the morning it is May there
+        found = run(
+            "rep_cohorts",
+            "is_mature",
+            funnel=TWO_STEPS,
+            as_of=datetime(2024, 5, 1, hour),
+            timezone="America/New_York",
+            obt_deals="deal_id | created_at\n1 | 2024-01-15",
+        )
+        assert found == [(is_mature,)] * 2
+
+
 def test_months_without_a_new_deal_are_there_without_a_rate(run):
     rows = run(
         "rep_cohorts",

@@ -118,6 +118,13 @@ def test_overall_is_the_mean_of_the_other_scores_and_counts_no_rows(run):
     }
 
 
+def test_a_score_is_kept_to_the_nearest_billionth(run):
+    """So that the mean of scores is the same on every engine, in whatever order they are added."""
+    deals = "deal_id | user_id\n1 | 7\n2 | 7\n3 | -"
+    found = scores(run, "deals", stg_deals=deals, stg_users="user_id\n7")
+    assert found["overall"] == (None, None, 0.666666667)
+
+
 @pytest.mark.parametrize("source", ["activity", "deal_changes", "deals"])
 def test_a_table_without_rows_has_no_scores_and_does_not_fail(run, source):
     found = scores(run, source)

@@ -131,6 +131,24 @@ def test_a_loss_makes_it_lost_until_it_enters_a_stage_again(run):
     ]
 
 
+def test_a_stage_that_it_enters_at_the_very_time_of_a_loss_comes_after_it(run):
+    changes = """
+    1       | 2024-01-02 00:00 | stage_id          | 1
+    1       | 2024-02-01 00:00 | lost_reason       | 4
+    1       | 2024-02-01 00:00 | stage_id          | 2
+    """
+    assert history(run, "valid_from, status, stage_id", changes)[-1] == (day(2, 1), "open", 2)
+
+
+def test_of_a_change_to_somebody_and_one_to_nobody_at_the_same_time_nobody_is_the_later(run):
+    changes = """
+    1       | 2024-01-02 00:00 | user_id           | 6
+    1       | 2024-02-01 00:00 | user_id           | -
+    1       | 2024-02-01 00:00 | user_id           | 7
+    """
+    assert history(run, "valid_from, user_id", changes)[-1] == (day(2, 1), None)
+
+
 def test_a_loss_before_any_stage_makes_it_lost(run):
     changes = """
     1       | 2024-02-01 00:00 | lost_reason       | 4
