@@ -65,9 +65,10 @@ def take_in(run: Run, source: Source, landed: Landed | None) -> Table:
         changes = warehouse.set_aside(f"changes_{source.name}", _changes(source, kept, raw))
         refresh.changes.append(changes)
         refresh.replaced[source.name] = read_scalar(changes.count(where=~changes.is_new))
-        gone = warehouse.set_aside(f"gone_{source.name}", changes.select(*subject).distinct())
-        new = raw.semi_join(gone, subject)
-        made, _ = warehouse.replace(LANDED, source.raw_name, new, gone, subject)
+        told = changes.select(*subject).distinct()
+        restated = warehouse.set_aside(f"restated_{source.name}", told)
+        new = raw.semi_join(restated, subject)
+        made, _ = warehouse.replace(LANDED, source.raw_name, new, restated, subject)
     warehouse.forget_raw(source)
     return made
 
@@ -82,9 +83,10 @@ def _changes(source: Source, kept: Table, raw: Table) -> Table:
 
 
 def _told_apart(source: Source, rows: Table) -> Table:
-    """Each row once, with how often it is there: rows that named other forgotten users are alike.
+    """The rows as they can be held against others: each is there once.
 
-    Of a lookup, with its place among the rows of its subject, in place of its number in the file.
+    Events with their number, as rows that differed in a forgotten user only are equal now; those of
+    a lookup with their place among the rows of their subject, as their number in the file differs.
     """
     if not source.lookup:
         return rows.group_by(rows.columns).agg(copies=rows.count())
@@ -127,7 +129,7 @@ def _made(run: Run, name: str) -> tuple[Table, str]:
 
 
 def _is_followed(run: Run, name: str) -> bool:
-    """Whether a table of which single rows are replaced is made of this one."""
+    """Whether a model that is refreshed row by row reads this table."""
     return any(name in model.upstream for model in run.models.values() if model.refresh_by)
 
 
@@ -207,6 +209,6 @@ def _rows_of(run: Run, name: str, column: str, touched: Table) -> Table:
     by, refresh = run.models[name].refresh_by, run.refresh
     if by is None:
         return run.tables[name]
-    # Of what is touched, and no more, all rows are among the new ones.
+    # Where just the touched values are asked for, all their rows were made anew.
     is_in_fresh = by == column and touched is refresh.touched[column]
     return (refresh.fresh if is_in_fresh else run.tables)[name].semi_join(touched, column)
