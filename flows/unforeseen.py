@@ -11,7 +11,11 @@ from flows.errors import InterruptedRunError, RunFailedError, SalesFunnelError, 
 from flows.installed import OURS, does_not_fit, is_of_ours
 from flows.warehouse import in_our_words
 
-_FRAME = re.compile(r'  File "(.+)", line (\d+)')  # of a traceback
+# What comes behind the kind of the error can quote the data.
+_TRACEBACK = re.compile(
+    r"^Traceback \(most recent call last\):\n(?P<frames>(?: .*\n)+)(?P<kind>[\w.]+)", re.MULTILINE
+)
+_FRAME = re.compile(r'^  File "(.+)", line (\d+)', re.MULTILINE)
 
 
 @contextmanager
@@ -55,12 +59,11 @@ def _of_the_models(error: Exception) -> str | None:
 
 def of_another_process(code: int, stderr: bytes) -> str:
     """The error that ended a process of Python, if it printed one: its type, and where."""
-    printed = stderr.decode(errors="replace").splitlines()
-    found = [match for line in printed if (match := _FRAME.match(line))]
-    if not found:
+    printed = _TRACEBACK.search(stderr.decode(errors="replace"))
+    if printed is None:
         return f"it ended with {code}"
-    kind = printed[-1].partition(":")[0]
-    return f"{kind} in {_innermost([(Path(frame[1]), int(frame[2])) for frame in found])}"
+    frames = _FRAME.findall(printed["frames"])
+    return f"{printed['kind']} in {_innermost([(Path(file), int(line)) for file, line in frames])}"
 
 
 def _place(error: Exception) -> str:

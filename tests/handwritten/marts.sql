@@ -91,12 +91,15 @@ WITH crossed AS ( -- deals by a step they entered ('any': all deals) and the las
     GROUP BY ALL
 ), volumes AS (
     SELECT funnel_step, sum(deals_count)::BIGINT AS total_volume FROM marts.rep_sales_funnel_monthly GROUP BY funnel_step
-), remaining AS ( -- by main step: deals that got there and no further, and are not lost; and those at the main step before
-    SELECT funnel_step, count(deal_id)::BIGINT AS deals_not_lost, lag(count(deal_id)) OVER (ORDER BY step_order) AS not_lost_before
-    FROM staging.stg_funnel_steps
-    LEFT JOIN (deal_steps JOIN staging.stg_deals USING (deal_id)) ON furthest_step = funnel_step AND status <> 'lost'
+), standing AS ( -- deals that are not lost, by the furthest main step
+    SELECT furthest_step AS funnel_step, count(*)::BIGINT AS deals
+    FROM deal_steps JOIN staging.stg_deals USING (deal_id)
+    WHERE status <> 'lost'
+    GROUP BY furthest_step
+), remaining AS (
+    SELECT funnel_step, coalesce(deals, 0) AS deals_not_lost, lag(coalesce(deals, 0)) OVER (ORDER BY step_order) AS not_lost_before
+    FROM staging.stg_funnel_steps LEFT JOIN standing USING (funnel_step)
     WHERE kind = 'stage'
-    GROUP BY funnel_step, step_order
 )
 SELECT funnel_step, kpi_name, kind, coalesce(total_volume, 0) AS total_volume,
        CASE WHEN kind <> 'loss' THEN pct(coalesce(total_volume, 0), lag(coalesce(total_volume, 0)) OVER (ORDER BY step_order)) END AS retention_rate_pct,

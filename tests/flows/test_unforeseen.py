@@ -1,0 +1,31 @@
+"""What is said of an error that nobody foresaw: what it is and where, and never its text."""
+
+import subprocess
+import sys
+
+import pytest
+
+from flows.unforeseen import of_another_process
+
+
+def ended(code: str) -> str:
+    """What is said of a process that ran this code."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    return of_another_process(done.returncode, done.stderr)
+
+
+@pytest.mark.parametrize(
+    "text", ["secret", "two\nlines: secret", "\n", "", '\n  File "/secret", line 7\nsecret: x']
+)
+def test_of_another_process_the_kind_of_its_error_is_told_and_no_text(text):
+    assert ended(f"raise ValueError({text!r})").partition(" in ")[0] == "ValueError"
+    assert "secret" not in ended(f"raise ValueError({text!r})")
+
+
+def test_the_line_of_ours_is_told_in_place_of_one_that_it_calls():
+    said = ended("from transforms.graph import load_models as f; f.__globals__['MODELS'] = 7; f()")
+    assert said.startswith("TypeError in graph.py:")
+
+
+def test_of_a_process_that_was_killed_its_code_is_told():
+    assert ended("import os; os.kill(os.getpid(), 9)") == "it ended with -9"
