@@ -1,6 +1,5 @@
 """The flow `sales-funnel`: ingest, build, check, record, draw, publish (the tasks in tasks.py)."""
 
-import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime
@@ -16,6 +15,7 @@ from flows import signals
 from flows.errors import InputError, InterruptedRunError, SalesFunnelError
 from flows.files.export_folder import place_for_files, put_files_in_place
 from flows.files.page_file import beside, put_in_place
+from flows.files.private_file import for_the_owner_only
 from flows.holding import held_warehouse
 from flows.making import begin
 from flows.people import forgotten_users
@@ -108,11 +108,8 @@ def sales_funnel(
             tell(f"Warning: {said}; {fix}")
         if dry_run:
             return show_plan(plan(settings, full_refresh=full_refresh))
-        before = os.umask(0o077)  # what it writes is for its owner
-        try:
+        with for_the_owner_only():
             return _refresh(settings, rotate_key, full_refresh)
-        finally:
-            os.umask(before)
     except InterruptedRunError:
         raise
     except SalesFunnelError as error:

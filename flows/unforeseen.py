@@ -62,8 +62,11 @@ def of_another_process(code: int, stderr: bytes) -> str:
     printed = _TRACEBACK.search(stderr.decode(errors="replace"))
     if printed is None:
         return f"it ended with {code}"
-    frames = _FRAME.findall(printed["frames"])
-    return f"{printed['kind']} in {_innermost([(Path(file), int(line)) for file, line in frames])}"
+    # Of errors that led to each other all have frames; the first has the kind.
+    frames = _FRAME.findall(printed["frames"]), _FRAME.findall(printed.string)
+    first, every = ([(Path(file), int(line)) for file, line in found] for found in frames)
+    ours = [frame for frame in every if _is_ours(frame[0])]
+    return f"{printed['kind']} in {_innermost([*first, *ours])}"
 
 
 def _place(error: Exception) -> str:

@@ -51,11 +51,11 @@ def funnel(rep_funnel_dropoff: DataFrame) -> Figure:
     The solid bar and the number at its end count entries into the step (distinct deals per month,
     summed over the months). The pale bar behind, and the column "reached", count the distinct deals
     that reached this or a later main step, so that a skipped step counts as passed; conversion is
-    measured on these deals. "Of decided" leaves out the deals that stand in the main step before
-    and are not lost: it is the share that went on of those that went on or were lost. Call
-    steps stand beside the main steps: their rate is the share of the deals of the main step above
-    that also had the call, and nothing is measured over them. Lost is an outcome, not a step.
-    A rate without a fitting denominator is n/a.
+    measured on these deals. "Of decided" leaves out those that came as far as the main step before
+    and are open or won: it is the share that went on of those that went on or were lost. Call steps
+    stand beside the main steps: their rate is the share of the deals of the main step above that
+    also had the call, and nothing is measured over them. Lost is an outcome, not a step. A rate
+    without a fitting denominator is n/a.
     """
     mart = rep_funnel_dropoff
     is_main = mart["kind"] == "stage"

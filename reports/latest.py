@@ -66,9 +66,9 @@ FIGURES = [
     Figure(
         "stalled_deals",
         "Stalled deals",
-        False,
+        None,
         whole,
-        "at the end of the month longer in their stage than nine in ten; fewer is better",
+        "at the end of the month longer in their stage than nine in ten",
     ),
     Figure(
         "calls_completed", "Completed calls", True, whole, "sales calls done, and due in the month"
@@ -100,7 +100,8 @@ class Line:
     def change(self, months: int) -> tuple[str, str]:
         """The change since so many months before, in words, and whether it is good news.
 
-        One that can be chance is no news.
+        One that can be chance is no news, nor is one of few; nor that of a stock, of which is not
+        known how many came and went.
         """
         now, before = (
             float(self.counts.iloc[-1 - ago]) if ago < len(self.counts) else nan
@@ -115,15 +116,16 @@ class Line:
         share = f" ({in_percent(more, before)})" if before and not is_rate else ""
         amount = f"{decimal(abs(more))} points" if is_rate else self.write(abs(more))
         news = NEITHER
-        if self.more_is_good is not None and self._beyond_chance(now, before, months) > CLEAR:
+        if self.more_is_good is not None and self._is_clear(now, before, months):
             news = GOOD if (more > 0) == self.more_is_good else BAD
         return f"{'▲' if more > 0 else '▼'} {amount}{share}", news
 
-    def _beyond_chance(self, now: float, before: float, months: int) -> float:
+    def _is_clear(self, now: float, before: float, months: int) -> bool:
         if self.of is None:
-            return between_counts(now, before)
+            return now + before >= FEWEST and between_counts(now, before) > CLEAR
         of_now, of_before = (float(self.of.iloc[-1 - ago]) for ago in (0, months))
-        return between_shares(now * of_now / 100, of_now, before * of_before / 100, of_before)
+        counted = (now * of_now / 100, of_now, before * of_before / 100, of_before)
+        return min(of_now, of_before) >= FEWEST and between_shares(*counted) > CLEAR
 
     @property
     def spark(self) -> str:

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import stat
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,22 @@ def alone_with(file: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+_masks: list[int] = []  # that of the process before it was ours, and ours for each run after that
+_of_masks = threading.Lock()
+
+
+@contextmanager
+def for_the_owner_only() -> Iterator[None]:
+    """What is made meanwhile is for its owner; runs in several threads share the mask for that."""
+    with _of_masks:
+        _masks.append(os.umask(0o077))
+    try:
+        yield
+    finally:
+        with _of_masks:
+            os.umask(_masks.pop())
 
 
 def write_whole(file: Path, content: bytes) -> None:

@@ -90,8 +90,8 @@ RECORDS = {
             ),
             "earlier_rows_replaced": (
                 _COUNT,
-                "rows of earlier exports that said something else of the same, and are gone;"
-                " 0 in a run that was not incremental",
+                "rows of earlier exports that said something else of the same, and are gone, equal"
+                " ones once; 0 in a run that was not incremental",
             ),
         },
     ),

@@ -21,8 +21,8 @@ SUFFIXES = (".csv", ".csv.gz", ".parquet")
 LONGEST = 40  # of the name of a column that is told
 # In bytes: a longer line is rejected; one longer than its buffer the reader would pass over without
 # a word.
-LONGEST_LINE, BUFFER = 2 << 20, 8 << 20
-BLOCK = 1 << 20  # a line that does not end in one is looked at
+LONGEST_LINE, LONGEST_READ, BUFFER = 2 << 20, 7 << 20, 8 << 20
+BLOCK = 1 << 20
 LAST = "\x1f"  # a row that no file has
 _EXPECTED = {name + suffix for name in SOURCES for suffix in SUFFIXES}
 WHAT_TO_DO: dict[type[OSError], str] = {
@@ -259,14 +259,15 @@ def check_longest_line(file: ExportFile) -> None:
     """
     line_end, length = file.line_end[-1:].encode() or b"\n", 0
     for number, block in enumerate(_blocks(file.path)):
-        begins = block.rfind(line_end) + 1
-        length = len(block) - begins if begins else length + len(block)
-        if length > BUFFER - BLOCK:
-            before = sum(block.count(line_end) for block in islice(_blocks(file.path), number))
+        ends = block.find(line_end)
+        if length + (len(block) if ends < 0 else ends) > LONGEST_READ:
+            lines = sum(block.count(line_end) for block in islice(_blocks(file.path), number))
+            place = "a row" if file.is_masked else f"line {lines + 1}"
             raise InputError(
-                f"{file.name}: line {before + block.count(line_end) + 1}: longer than"
-                f" {(BUFFER - BLOCK) >> 20} MiB; shorten it, or leave it out"
+                f"{file.name}: {place}: longer than {LONGEST_READ >> 20} MiB; shorten it, or leave"
+                " it out"
             )
+        length = length + len(block) if ends < 0 else len(block) - block.rfind(line_end) - 1
 
 
 def _blocks(path: Path) -> Iterator[bytes]:

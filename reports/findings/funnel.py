@@ -41,10 +41,10 @@ def _decided(rep_funnel_dropoff: DataFrame) -> tuple[DataFrame, Series]:
 
 
 def _lowest(rep_funnel_dropoff: DataFrame) -> DataFrame | None:
-    """The rows of these two steps, if enough deals went on from one or were lost."""
+    """The rows of these two steps, if enough deals went on or were lost, and not all went on."""
     main, decided = _decided(rep_funnel_dropoff)
     rates = main["decided_conversion_pct"].astype(float).where(decided >= FEWEST)
-    if rates.isna().all():
+    if not (rates < 100).any():
         return None
     place = int(rates.idxmin())
     return main.iloc[place - 1 : place + 1]
@@ -96,22 +96,21 @@ def largest_change(
     """The step whose entries changed most against the month before."""
     if latest is None or _ended_before(latest, rep_sales_funnel_monthly, rep_monthly_figures):
         return
-    pairs = [(line, *line.counts.tail(2)) for line in latest.lines if len(line.counts) > 1]
-    pairs = [pair for pair in pairs if pair[1] > 0 and max(pair[1:]) >= FEWEST]
-    if not pairs:
-        return
-    line, before, now = max(pairs, key=lambda pair: between_counts(*pair[1:]))
-    if between_counts(now, before) <= VERY_CLEAR:
+    pairs = [(line.name, *line.counts.tail(2)) for line in latest.lines if len(line.counts) > 1]
+    clear = [pair for pair in pairs if between_counts(*pair[1:]) > VERY_CLEAR]
+    if not clear and any(max(counts) >= FEWEST for _, *counts in pairs):
         yield Finding(
             f"In no step did the entries change from {month(latest.month_before)} to"
             f" {month(latest.month)} by more than chance does.",
             "latest",
         )
-    else:
+    told = [pair for pair in clear if max(pair[1:]) >= FEWEST]
+    if told:
+        name, before, now = max(told, key=lambda pair: between_counts(*pair[1:]))
+        share = f" ({in_percent(now - before, before)})" if before else ""
         yield Finding(
-            f"The clearest change is in {short(line.name)}: {whole(now)} in"
-            f" {month(latest.month)} after {whole(before)} in {month(latest.month_before)}"
-            f" ({in_percent(now - before, before)}).",
+            f"The clearest change is in {short(name)}: {whole(now)} in {month(latest.month)} after"
+            f" {whole(before)} in {month(latest.month_before)}{share}.",
             "latest",
         )
 

@@ -15,10 +15,10 @@ def longest_stay(rep_stage_dwell: DataFrame) -> Findings:
     Not the last one, from which none goes on, and none in which most stays are open: how long the
     few took that ended says little of those.
     """
-    dwell, last = rep_stage_dwell.iloc[:-1], rep_stage_dwell["median_days"].iloc[-1:]
-    completed = dwell["completed_stays"]
-    is_known = (completed >= FEWEST) & (completed >= dwell["open_stays"])
-    median = dwell["median_days"].astype(float).where(is_known)
+    completed = rep_stage_dwell["completed_stays"]
+    is_known = (completed >= FEWEST) & (completed >= rep_stage_dwell["open_stays"])
+    medians = rep_stage_dwell["median_days"].astype(float).where(is_known)
+    dwell, median, last = rep_stage_dwell.iloc[:-1], medians.iloc[:-1], medians.iloc[-1:]
     if median.isna().all():
         return
     if median.count() > 1 and median.min() >= ALIKE * median.max():
@@ -30,10 +30,10 @@ def longest_stay(rep_stage_dwell: DataFrame) -> Findings:
         return
     place = int(median.idxmax())
     of_these = ""
-    if (median.isna() & (completed > 0)).any():
+    if (medians.isna() & (completed > 0)).any():
         of_these = f", of the stages in which {FEWEST} stays or more, and most, have ended"
-    elif (last > median[place]).any():
-        of_these = ", the last stage aside"
+    if (last > median[place]).any():
+        of_these += ", the last stage aside"
     yield Finding(
         f"Deals stay longest in {short(steps(dwell)[place])}{of_these}: half of the"
         f" {whole(completed[place])} stays that ended took"

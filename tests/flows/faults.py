@@ -653,7 +653,7 @@ CASES = [
         refused="line 4: a quote is opened and not closed, or not within 8 MiB; close or double it",
     ),
     Case(
-        "line of 8 MB or more",
+        "line of more than 7 MiB",
         with_lines("users.csv", f"3,{'Quixote' * 1_200_000},,"),
         refused="line 4: longer than 7 MiB; shorten it, or leave it out",
     ),

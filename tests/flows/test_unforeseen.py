@@ -1,5 +1,6 @@
 """What is said of an error that nobody foresaw: what it is and where, and never its text."""
 
+import re
 import subprocess
 import sys
 
@@ -25,6 +26,17 @@ def test_of_another_process_the_kind_of_its_error_is_told_and_no_text(text):
 def test_the_line_of_ours_is_told_in_place_of_one_that_it_calls():
     said = ended("from transforms.graph import load_models as f; f.__globals__['MODELS'] = 7; f()")
     assert said.startswith("TypeError in graph.py:")
+
+
+def test_of_errors_that_led_to_each_other_the_line_of_ours_is_told_too():
+    said = ended("""
+import reports.findings.time, pandas
+try:
+    {}["secret"]
+except KeyError:
+    reports.findings.time.longest_stay(None).send(None)
+""")
+    assert re.fullmatch(r"KeyError in time\.py:\d+", said)
 
 
 def test_of_a_process_that_was_killed_its_code_is_told():

@@ -94,6 +94,8 @@ def test_deals_that_neither_went_on_nor_were_lost_do_not_lower_it(others: int, s
 def test_a_conversion_of_few_deals_is_not_told() -> None:
     few = [("1", "Lead", "stage", 39, 10, None), ("2", "Qualified", "stage", 2, 0, 6.9)]
     assert sentences(rep_funnel_dropoff=few) == []
+    all_went_on = [*DROPOFF[:1], ("2", "Qualified", "stage", 200, 0, 100.0)]
+    assert sentences(rep_funnel_dropoff=all_went_on) == []
     thin = [*DROPOFF[:3], ("3", "Needs", "stage", 29, 0, 60.5), ("4", "Offer", "stage", 1, 0, 3.4)]
     [(text, _)] = sentences(rep_funnel_dropoff=thin)
     assert text.startswith("The lowest conversion of 30 deals or more is from 1 Lead to 2 Qual")
@@ -181,16 +183,29 @@ def line(name: str, *counts: float) -> Line:
             ["The clearest change is in 1 Lead: 5 in March 2024 after 90 in February 2024 (-94%)."],
         ),
         (
-            [line("1 Lead", 70, 110), line("2 Qualified", 0, 20)],
+            [line("1 Lead", 70, 110), line("2 Qualified", 20, 22)],
             [
                 "In no step did the entries change from February 2024 to March 2024 by more than"
                 " chance does."
             ],
         ),
+        (
+            [line("1 Lead", 100, 102), line("2 Qualified", 0, 30)],
+            ["The clearest change is in 2 Qualified: 30 in March 2024 after 0 in February 2024."],
+        ),
+        ([line("1 Lead", 100, 102), line("2 Qualified", 0, 29)], []),
         ([line("1 Lead", 9, 29)], []),
         ([line("1 Lead", 90)], []),
     ],
-    ids=["two steps", "a fall to few", "may be chance", "too few", "first month"],
+    ids=[
+        "two steps",
+        "a fall to few",
+        "may be chance",
+        "from nothing",
+        "clear, and of few",
+        "too few",
+        "first month",
+    ],
 )
 def test_the_step_that_changed_most(lines: list[Line], said: list[str]) -> None:
     found = sentences(Latest(Timestamp("2024-03-01"), [], lines))
@@ -339,12 +354,17 @@ LAST = ("9", "Renewal", 0, None, 0)
             [("1", "Lead", 30, 9.5, 4), ("2", "Qualified", 40, 90.0, 41), LAST],
             ", of the stages in which 30 stays or more, and most, have ended",
         ),
+        ([("1", "Lead", 30, 9.5, 4), ("9", "Renewal", 90, 90.0, 0)], ", the last stage aside"),
         (
-            [("1", "Lead", 30, 9.5, 4), ("9", "Renewal", 90, 90.0, 0)],
-            ", the last stage aside",
+            [("1", "Lead", 30, 9.5, 4), ("9", "Renewal", 9, 90.0, 0)],
+            ", of the stages in which 30 stays or more, and most, have ended",
+        ),
+        (
+            [("1", "Lead", 30, 9.5, 4), ("2", "Offer", 9, 5.0, 0), ("9", "Renewal", 90, 90.0, 0)],
+            ", of the stages in which 30 stays or more, and most, have ended, the last stage aside",
         ),
     ],
-    ids=["of all", "few have ended", "most are open", "the last one is left by losses"],
+    ids=["of all", "few have ended", "most are open", "last", "few in the last", "both"],
 )
 def test_the_stage_of_the_longest_stays(stages: list[tuple[Any, ...]], said: str) -> None:
     assert sentences(rep_stage_dwell=stages) == [

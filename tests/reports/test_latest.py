@@ -87,13 +87,13 @@ def test_there_is_a_line_per_step_in_the_order_of_the_funnel() -> None:
 
 def test_a_change_is_told_in_deals_and_percent_and_less_of_a_loss_is_good() -> None:
     found = latest(
-        marts({"1": [40, 60], "2": [40, 20], "3": [4, 4], "Lost": [20, 5]}), "2024-03-01"
+        marts({"1": [40, 60], "2": [40, 20], "3": [4, 4], "Lost": [40, 10]}), "2024-03-01"
     )
     assert [line.change(1) for line in found.lines] == [
         ("▲ 20 (+50%)", "good"),
         ("▼ 20 (-50%)", "bad"),
         ("the same", ""),
-        ("▼ 15 (-75%)", "good"),
+        ("▼ 30 (-75%)", "good"),
     ]
 
 
@@ -105,8 +105,8 @@ def test_a_change_that_can_be_chance_is_neither_good_nor_bad(now: int, news: str
 
 
 def test_a_change_from_nothing_has_no_percentage() -> None:
-    [line, *_] = latest(marts({"1": [0, 5], "Lost": [0, 0]}), "2024-03-01").lines
-    assert line.change(1) == ("▲ 5", "good")
+    [line, *_] = latest(marts({"1": [0, 50], "Lost": [0, 0]}), "2024-03-01").lines
+    assert line.change(1) == ("▲ 50", "good")
 
 
 def test_after_the_end_of_the_intake_no_change_is_good_or_bad() -> None:
@@ -144,16 +144,16 @@ def test_a_month_in_which_the_data_begins_is_nothing_to_compare_with() -> None:
 
 
 def test_a_change_needs_a_month_to_compare_with() -> None:
-    found = latest(marts({"1": list(range(13)), "Lost": [0] * 13}), "2025-02-01")
+    found = latest(marts({"1": [5 * n for n in range(13)], "Lost": [0] * 13}), "2025-02-01")
     assert found.year_before == Timestamp("2024-01-01")
-    assert found.lines[0].change(12) == ("▲ 12", "good")
+    assert found.lines[0].change(12) == ("▲ 60", "good")
     shorter = latest(marts({"1": list(range(12)), "Lost": [0] * 12}), "2025-02-01")
     assert shorter.lines[0].change(12) == ("n/a", "")
 
 
 def test_a_month_without_calls_counts_none() -> None:
-    *_, done = latest(marts({"1": [5, 6], "Lost": [1, 1]}, [7]), "2024-03-01").figures
-    assert (done.latest, done.change(1)) == ("0", ("▼ 7 (-100%)", "bad"))
+    *_, done = latest(marts({"1": [5, 6], "Lost": [1, 1]}, [70]), "2024-03-01").figures
+    assert (done.latest, done.change(1)) == ("0", ("▼ 70 (-100%)", "bad"))
 
 
 def test_deals_stay_open_in_a_month_in_which_nothing_happens_to_them() -> None:
@@ -167,8 +167,8 @@ def test_deals_stay_open_in_a_month_in_which_nothing_happens_to_them() -> None:
 
 
 def test_the_last_step_of_a_funnel_need_not_be_a_loss() -> None:
-    *_, renewed = latest(marts({"1": [5, 6], "9": [1, 10]}), "2024-03-01").lines
-    assert renewed.change(1) == ("▲ 9 (+900%)", "good")
+    *_, renewed = latest(marts({"1": [5, 6], "9": [10, 30]}), "2024-03-01").lines
+    assert renewed.change(1) == ("▲ 20 (+200%)", "good")
 
 
 def figure(name: str, *values: float | None) -> Line:
@@ -189,10 +189,19 @@ def test_of_two_rates_the_difference_is_in_points() -> None:
         assert (share.latest, share.change(1)) == ("25.5%", ("▲ 5.5 points", news))
 
 
-def test_fewer_stalled_deals_are_good_and_more_open_ones_or_fewer_days_are_no_news() -> None:
-    assert figure("stalled_deals", 100, 50).change(1) == ("▼ 50 (-50%)", "good")
+def test_of_stocks_and_days_a_change_is_no_news() -> None:
+    assert figure("stalled_deals", 100, 50).change(1) == ("▼ 50 (-50%)", "")
     assert figure("open_deals", 100, 150).change(1) == ("▲ 50 (+50%)", "")
     assert figure("median_days_to_close", 100.0, 50.0).change(1) == ("▼ 50.0 (-50%)", "")
+
+
+@pytest.mark.parametrize(("now", "news"), [(29, ""), (30, "good")])
+def test_a_change_of_few_is_no_news(now: int, news: str) -> None:
+    [line, *_] = latest(marts({"1": [0, now], "Lost": [0, 0]}), "2024-03-01").lines
+    assert line.change(1)[1] == news
+    deals = Series([30, now])
+    share = Line("Win rate", Series([0.0, 100.0]), more_is_good=True, write=rate, of=deals)
+    assert share.change(1)[1] == news
 
 
 def test_a_measure_of_no_deals_is_not_available_and_not_zero() -> None:
