@@ -135,11 +135,10 @@ def command(
         for number in signals.STOPPING:  # nothing is there yet to be tidied up
             signal.signal(number, lambda number, _: os._exit(stopped(number)))
         with told_in_short("sales-funnel"), ExitStack() as stack:
+            stack.callback(signals.ignore)  # at last: Python would only stumble over one
             outcome = start(
                 stack, quiet, action, user_id, dry_run=dry_run, full_refresh=full_refresh, **given
             )
-        for number in signals.STOPPING:  # all is done: Python would only stumble over it
-            signal.signal(number, signal.SIG_IGN)
     except InterruptedRunError:
         sys.exit(stopped(signals.received[0] if signals.received else signal.SIGTERM))
     except SalesFunnelError as error:

@@ -77,6 +77,12 @@ def ignored() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
+def ignore() -> None:
+    """Let no signal have an effect any more: the run is over, whatever became of it."""
+    for each in (signal.SIGALRM, *STOPPING):
+        signal.signal(each, signal.SIG_IGN)
+
+
 def end_at_last() -> None:
     """End this process some time after a signal, whatever keeps it: as if it were killed then.
 
