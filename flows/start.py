@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from contextvars import copy_context
 from typing import Any
 
@@ -143,6 +143,8 @@ def _reach_the_server(servers: list[TemporaryServer]) -> None:
 
 def stopped(number: int) -> int:
     """Say that a signal ended the run, and what became of its results; gives the exit code."""
-    with suppress(OSError):  # nobody may be listening any more
+    try:
         click.echo(signals.what_became_of_it(), err=True)
+    except OSError:  # nobody is listening any more: Python would try again at the end, and fail
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
     return 128 + number
