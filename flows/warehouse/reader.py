@@ -15,7 +15,6 @@ from flows.warehouse.folder import ExportFile
 from flows.warehouse.landing import Landed, land_file, table_names
 from flows.warehouse.limits import USUAL, Limits, keep_within
 from flows.warehouse.masking import pseudonym
-from flows.warehouse.rejected import check_last_quote
 from flows.warehouse.rows import read_scalar
 from transforms.sources import Source
 
@@ -56,8 +55,6 @@ def land(backend: Backend, file: ExportFile, zone: str, forgotten: Collection[in
             raise
         except duckdb.Error as error:
             # The one state that it has no name for: behind a carriage return.
-            if not (file.is_parquet or file.is_masked):
-                check_last_quote(file)  # a value that is too long can look damaged
             mixed = "reached an invalid state" in str(error)
             why = "its lines end in different ways" if mixed else "it is damaged"
             raise InputError(f"{file.name}: cannot be read: {why}; export it again") from None
