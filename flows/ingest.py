@@ -7,7 +7,7 @@ from flows.errors import InputError
 from flows.making import take_in
 from flows.run import Run
 from flows.warehouse import Warehouse
-from flows.warehouse.folder import ExportFile
+from flows.warehouse.export_file import ExportFile
 from flows.warehouse.landing import Landed
 from transforms.sources import Source
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from flows.errors import FULL, InputError, SalesFunnelError, of_file
 from flows.warehouse.address import WAREHOUSES, file_of, is_postgres, spark_places
-from flows.warehouse.folder import ExportFile
+from flows.warehouse.export_file import ExportFile
 from flows.warehouse.limits import USUAL, Limits
 from transforms.sources import Source
 

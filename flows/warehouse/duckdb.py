@@ -23,9 +23,9 @@ from sqlglot import ErrorLevel
 from flows.errors import RunFailedError
 from flows.files.folders import check_can_write
 from flows.warehouse import LANDED, QUALITY, SCHEMAS, Entry, reader
+from flows.warehouse.export_file import ExportFile
 from flows.warehouse.faults import told_in_short
 from flows.warehouse.file import Lock, check_file, check_free, fold_in_log, held, replace, state
-from flows.warehouse.folder import ExportFile
 from flows.warehouse.landing import Landed
 from flows.warehouse.limits import USUAL, Limits, keep_within, memory_of
 from flows.warehouse.masking import masking_with

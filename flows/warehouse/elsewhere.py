@@ -11,7 +11,7 @@ from ibis import Table
 from ibis.backends.duckdb import Backend
 
 from flows.warehouse import reader
-from flows.warehouse.folder import ExportFile
+from flows.warehouse.export_file import ExportFile
 from flows.warehouse.landing import Landed
 from flows.warehouse.masking import masking_with
 from flows.warehouse.rows import table_of

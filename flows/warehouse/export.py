@@ -7,7 +7,8 @@ from typing import Protocol
 
 from flows.errors import InputError
 from flows.warehouse.address import is_postgres, schema_of
-from flows.warehouse.folder import ExportFile, find_export
+from flows.warehouse.export_file import ExportFile
+from flows.warehouse.folder import find_export
 from flows.warehouse.limits import USUAL, Limits
 
 

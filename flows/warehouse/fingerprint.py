@@ -5,7 +5,7 @@ from hashlib import file_digest, sha256
 
 import ibis
 
-from flows.warehouse.folder import ExportFile
+from flows.warehouse.export_file import ExportFile
 from flows.warehouse.lines import text_lines
 from flows.warehouse.rows import read_one
 

@@ -1,79 +1,28 @@
 """A folder of export files: which file is which table, and which of its columns is which."""
 
 import csv
-import gzip
 import re
 import zlib
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
-from io import TextIOWrapper
-from itertools import chain, islice
+from collections.abc import Collection, Iterable
+from itertools import islice
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
-from typing import IO
 
 from flows.errors import InputError
 from flows.printable import printable
+from flows.warehouse.csv_lines import blocks, decoded, is_gzipped, opened
+from flows.warehouse.export_file import ExportFile
 from transforms.sources import SOURCES, Source
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 LONGEST = 40  # of the name of a column that is told
-# In bytes: a longer line is rejected; one longer than its buffer the reader would pass over without
-# a word.
-LONGEST_LINE, LONGEST_READ, BUFFER = 2 << 20, 7 << 20, 8 << 20
-BLOCK = 1 << 20
-LAST = "\x1f"  # a row that no file has
 _EXPECTED = {name + suffix for name in SOURCES for suffix in SUFFIXES}
 WHAT_TO_DO: dict[type[OSError], str] = {
     NotADirectoryError: "; give the folder that holds the files, unzipped",
     FileNotFoundError: "; give the folder that holds the files",
 }
 OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
-
-
-@dataclass(frozen=True)
-class ExportFile:
-    """A file of the export and its header.
-
-    `places` says at which position of the header each known column is found; optional columns can
-    be missing from it. `table`: the table of a database that it was read out of, and masked there:
-    its personal columns are those of the raw table, and its lines say nothing. `ignored`: columns
-    that such a table does not have; they are not used. `line_end`: of the header; if it is not
-    given, the first one in the file.
-    """
-
-    source: Source
-    path: Path
-    header: tuple[str, ...]
-    places: dict[str, int]
-    table: str | None = None
-    ignored: tuple[str, ...] = ()
-    line_end: str = ""
-
-    @property
-    def is_masked(self) -> bool:
-        """Whether its personal columns are those of the raw table."""
-        return self.table is not None
-
-    @property
-    def name(self) -> str:
-        """What people call it."""
-        return self.table or str(self.path)
-
-    @property
-    def is_parquet(self) -> bool:
-        """Whether it is Parquet; else it is CSV, as it is or gzipped."""
-        return self.path.suffix.lower() == ".parquet"
-
-    @property
-    def cells(self) -> tuple[str, ...]:
-        """The columns that are read, as text."""
-        return self.source.masked_columns if self.is_masked else self.source.column_names
-
-    def on_disk(self, folder: Path) -> "ExportFile":
-        """The file: it is there already."""
-        return self
 
 
 def tables_in(folder: Path) -> list[Path]:
@@ -203,7 +152,7 @@ def _what_is_wrong(
 
 def _csv_header(path: Path) -> tuple[tuple[str, ...], str]:
     """The header, and what ends it: a name in it can hold an end of a line of another kind."""
-    with opened(path) as content, _decoded(content) as stream:
+    with opened(path) as content, decoded(content) as stream:
         reader = csv.reader(stream)
         header = tuple(next(reader, ()))
         stream.seek(0)
@@ -214,101 +163,15 @@ def _csv_header(path: Path) -> tuple[tuple[str, ...], str]:
     return header, "".join(line[len(line.rstrip("\r\n")) :] for line in last)
 
 
-def _decoded(content: IO[bytes]) -> TextIOWrapper:
-    """As text, in which what is not UTF-8 stays as it is: that is a matter of single rows."""
-    return TextIOWrapper(content, encoding="utf-8-sig", errors="surrogateescape", newline="")
-
-
 def others(header: Iterable[str], known: Collection[str]) -> tuple[str, ...]:
     """The columns that are not known, as they can be printed."""
     return tuple(printable(name[:LONGEST]) for name in header if name not in known)
 
 
-def opened(path: Path) -> IO[bytes]:
-    """The content of a CSV file, unzipped."""
-    return gzip.open(path) if is_gzipped(path) else path.open("rb")  # type: ignore[return-value]
-
-
-def is_gzipped(path: Path) -> bool:
-    """Whether a file is to be unzipped; its name can be in any case."""
-    return path.suffix.lower() == ".gz"
-
-
-def may_quote_the_end_of_a_line(file: ExportFile) -> bool:
-    """Whether a quoted value of a CSV file goes over several lines; in doubt, yes.
-
-    A quote in the middle of a value that is not quoted is text: then there is doubt.
-    """
-    is_within = False
-    for block in _blocks(file.path):
-        if not is_within and b'"' not in block:
-            continue
-        parts = block.split(b'"')
-        within = b"".join(parts[not is_within :: 2])
-        if b"\n" in within or b"\r" in within:
-            return True
-        is_within ^= len(parts) % 2 == 0
-    return is_within
-
-
-def check_longest_line(file: ExportFile) -> None:
-    """See whether each line of a CSV file is short enough to be read, or to be rejected.
-
-    Raises:
-        InputError: one is not.
-    """
-    line_end, length = file.line_end[-1:].encode() or b"\n", 0
-    for number, block in enumerate(_blocks(file.path)):
-        ends = block.find(line_end)
-        if length + (len(block) if ends < 0 else ends) > LONGEST_READ:
-            lines = sum(block.count(line_end) for block in islice(_blocks(file.path), number))
-            place = "a row" if file.is_masked else f"line {lines + 1}"
-            raise InputError(
-                f"{file.name}: {place}: longer than {LONGEST_READ >> 20} MiB; shorten it, or leave"
-                " it out"
-            )
-        length = length + len(block) if ends < 0 else len(block) - block.rfind(line_end) - 1
-
-
-def _blocks(path: Path) -> Iterator[bytes]:
-    with opened(path) as stream:
-        while block := stream.read(BLOCK):
-            yield block
-
-
-def line_of_open_quote(file: ExportFile) -> int | None:
-    """The line of a CSV file on which a row begins that has a quote without an end, if one does.
-
-    One whose end is too far away counts as none.
-    """
-    usual = csv.field_size_limit(BUFFER)
-    begins = ends = 0
-    is_closed = False
-    try:
-        with opened(file.path) as content, _decoded(content) as stream:
-            reader = csv.reader(chain(stream, ["\n", f"{LAST}\n"]))
-            for row in reader:
-                begins, ends = ends, reader.line_num
-                is_closed = row == [LAST]
-    except csv.Error:
-        return ends + 1
-    finally:
-        csv.field_size_limit(usual)
-    return None if is_closed else begins + 1
-
-
-def count_lines(file: ExportFile) -> int:
-    """Lines of a CSV file, its header and a last one without an end too."""
-    lines, last = 0, b"\n"
-    for block in _blocks(file.path):
-        lines, last = lines + block.count(b"\n"), block
-    return lines + (not last.endswith(b"\n"))
-
-
 def _check_whole(path: Path) -> None:
     """Read a gzipped file to its end: DuckDB takes one that was cut off for a shorter one."""
     if is_gzipped(path):
-        deque(_blocks(path), maxlen=0)
+        deque(blocks(path), maxlen=0)
 
 
 def _parquet_header(path: Path) -> tuple[str, ...]:

@@ -8,11 +8,8 @@ from ibis import Table
 from ibis.backends.duckdb import Backend
 
 from flows.warehouse.cells import fault_names
-from flows.warehouse.folder import (
-    ExportFile,
-    check_longest_line,
-    may_quote_the_end_of_a_line,
-)
+from flows.warehouse.csv_lines import check_longest_line, may_quote_the_end_of_a_line
+from flows.warehouse.export_file import ExportFile
 from flows.warehouse.reading import FAULTS, ROW_HASH, SOURCE_ROW, scan, typed
 from flows.warehouse.rejected import check_last_quote, misshapen_lines, rejected_rows
 from flows.warehouse.rows import read, read_one

@@ -12,7 +12,8 @@ import ibis
 from ibis import Table
 from ibis.backends.duckdb import Backend
 
-from flows.warehouse.folder import ExportFile, count_lines, is_gzipped
+from flows.warehouse.csv_lines import count_lines, is_gzipped
+from flows.warehouse.export_file import ExportFile
 
 NO_DELIMITER = "\x1f\x1e\x1d\x1c"
 UNDECODED = "_undecoded_lines"

@@ -10,8 +10,8 @@ import ibis
 from ibis.backends.duckdb import Backend
 
 from flows.errors import InputError
+from flows.warehouse.export_file import ExportFile
 from flows.warehouse.faults import told_in_short
-from flows.warehouse.folder import ExportFile
 from flows.warehouse.landing import Landed, land_file, table_names
 from flows.warehouse.limits import USUAL, Limits, keep_within
 from flows.warehouse.masking import pseudonym

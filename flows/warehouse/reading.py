@@ -16,7 +16,8 @@ from ibis.backends.duckdb import Backend
 from ibis.expr.types import Value
 
 from flows.warehouse.cells import faults, with_values
-from flows.warehouse.folder import BUFFER, LONGEST_LINE, ExportFile, is_gzipped
+from flows.warehouse.csv_lines import BUFFER, LONGEST_LINE, is_gzipped
+from flows.warehouse.export_file import ExportFile
 from transforms import text as texts
 from transforms.masking.pseudonyms import (
     Pseudonym,

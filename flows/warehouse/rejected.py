@@ -8,7 +8,8 @@ import ibis
 from ibis.backends.duckdb import Backend
 
 from flows.errors import InputError
-from flows.warehouse.folder import BUFFER, ExportFile, line_of_open_quote
+from flows.warehouse.csv_lines import BUFFER, line_of_open_quote
+from flows.warehouse.export_file import ExportFile
 from flows.warehouse.lines import with_lines
 from flows.warehouse.reading import REJECTS
 from flows.warehouse.rows import read, table_of

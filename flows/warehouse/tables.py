@@ -13,8 +13,9 @@ from ibis.backends.sql import SQLBackend
 from ibis.expr.types import StringValue
 
 from flows.errors import InputError
+from flows.warehouse.export_file import ExportFile
 from flows.warehouse.faults import told_in_short
-from flows.warehouse.folder import ExportFile, others
+from flows.warehouse.folder import others
 from transforms.masking.pseudonyms import Pseudonym, masked_columns, options_without_people
 from transforms.sources import ID_KINDS, PERSONAL_KINDS, SOURCES, Source
 from transforms.text import exactly

@@ -16,8 +16,9 @@ import pytest
 
 from flows.errors import InputError, SalesFunnelError
 from flows.ingest import land_within
+from flows.warehouse.csv_lines import may_quote_the_end_of_a_line
 from flows.warehouse.duckdb import DuckDBWarehouse
-from flows.warehouse.folder import find_export, may_quote_the_end_of_a_line
+from flows.warehouse.folder import find_export
 from flows.warehouse.landing import Landed
 from transforms.sources import SOURCES
 
