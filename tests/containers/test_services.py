@@ -60,7 +60,7 @@ class Started:
             headers={"Content-Type": "application/json"},
             method=method,
         )
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=SECONDS) as answer:
             return json.loads(answer.read() or "[]")
 
     def code_files(self) -> dict[Path, int]:
