@@ -175,7 +175,9 @@ def _before_the_log(before: Table, log: Table) -> Table:
 
 def _last_said(points: Table) -> Table:
     """One row per deal and moment: its status, and at which moments the rest was said last."""
-    until_now = ibis.range_window(following=0, group_by="deal_id", order_by="at")
+    # Quicker by rows than by range. Engines sort once for windows of one order: so the last row of
+    # a moment, the one that is kept, has seen all others of it.
+    until_now = ibis.window(following=0, group_by="deal_id", order_by="at")
 
     def last(says: str) -> IntegerValue:
         return ibis.ifelse(points[says], points.moment, None).max().over(until_now)
