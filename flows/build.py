@@ -8,6 +8,7 @@ from typing import Any
 
 import ibis
 from ibis import Table
+from ibis.expr.types import IntegerScalar
 
 from flows.warehouse import QUALITY, Warehouse
 from flows.warehouse.rows import read_one, read_scalar
@@ -126,6 +127,7 @@ def ask(
     tables: Mapping[str, Table],
     settings: Mapping[str, Any],
     rows: int,
+    fresh: Table,
 ) -> Callable[[], list[CheckResult]]:
     """Hold a built table against its rules; what is given back gives the results.
 
@@ -138,6 +140,7 @@ def ask(
         tables: the table, and those that its rules need.
         settings: of the run.
         rows: of the table.
+        fresh: those that were made anew; the others are as they were published.
     """
     at_once = warehouse.rows_at_once
     places = range(len(model.checks))
@@ -145,7 +148,7 @@ def ask(
     if at_once is not None and rows > at_once:
         single = [place for place in places if model.checks[place].breaks is not None]
         groups = [single, *([place] for place in places if place not in single)]
-    answers = [warehouse.ask(_failing(model, group, tables, settings)) for group in groups]
+    answers = [warehouse.ask(_failing(model, group, tables, settings, fresh)) for group in groups]
 
     def results() -> list[CheckResult]:
         found = {name: value for answer in answers for name, value in answer().items()}
@@ -195,7 +198,11 @@ def _told_by(model: Model, check: Check, failing: Table) -> list[str]:
 
 
 def _failing(
-    model: Model, places: Sequence[int], tables: Mapping[str, Table], settings: Mapping[str, Any]
+    model: Model,
+    places: Sequence[int],
+    tables: Mapping[str, Table],
+    settings: Mapping[str, Any],
+    fresh: Table,
 ) -> Table:
     """One row: how many rows the table has, and how many break each rule at one of these places.
 
@@ -203,15 +210,32 @@ def _failing(
     single column does.
     """
     table = tables[model.name]
-    counts, others = {}, []
+    counts: dict[str, IntegerScalar] = {}
+    of_fresh: dict[str, IntegerScalar] = {}
+    others: list[Table] = []
     for place in places:
         check = model.checks[place]
+        is_of_fresh = fresh is not table and _only_fresh_rows_can_break(model, check)
+        rows = fresh if is_of_fresh else table
         if check.breaks is not None:
-            counts[f"failing_{place}"] = table.count(where=check.breaks(table))
+            into = of_fresh if is_of_fresh else counts
+            into[f"failing_{place}"] = rows.count(where=check.breaks(rows))
         else:
-            failing = check.failing(table, tables, settings)
+            failing = check.failing(rows, tables, settings)
             told_by = _told_by(model, check, failing)
             first = {f"example_{place}": failing[told_by[0]].min()} if len(told_by) == 1 else {}
             others.append(failing.agg(**{f"failing_{place}": failing.count()}, **first))
+    if of_fresh:
+        others.append(fresh.agg(**of_fresh))
     of_rows = table.agg(total=table.count(), **counts)
     return of_rows.cross_join(*others) if others else of_rows
+
+
+def _only_fresh_rows_can_break(model: Model, check: Check) -> bool:
+    """Whether the rows that a run does not make anew cannot break the rule: they were published.
+
+    Of rows that only together break it, all are made anew or none, but where just some rows of a
+    value of `refresh_by` move.
+    """
+    is_of_one_value = model.refresh_by in check.among and model.moves is None
+    return check.severity == "error" and (check.breaks is not None or is_of_one_value)

@@ -97,8 +97,8 @@ class Run:
         for name, model in self.models.items():
             needed = {name, *(table for check in model.checks for table in check.needs)}
             if name not in self.asked and needed <= self.tables.keys():
-                rows = self.rows[name]
-                self.asked[name] = ask(self.warehouse, model, self.tables, self.given, rows)
+                rows, fresh = self.rows[name], self.refresh.fresh.get(name, self.tables[name])
+                self.asked[name] = ask(self.warehouse, model, self.tables, self.given, rows, fresh)
 
     def check_raw(self, name: str) -> list[CheckResult]:
         """The rules about a table of the export as it was read: staging does not show all of it."""

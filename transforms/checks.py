@@ -25,7 +25,8 @@ class Check:
 
     A rule about single rows also says of each row whether it `breaks` the rule: all such rules of
     a table are counted in one scan. `about`: the columns of these rows by which one of them is
-    told, if not by the key of the table.
+    told, if not by the key of the table. `among`: those in which rows agree that only together
+    break it.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Check:
     needs: tuple[str, ...] = ()
     breaks: Callable[[Table], BooleanValue] | None = None
     about: tuple[str, ...] = ()
+    among: tuple[str, ...] = ()
 
 
 def rule(name: str, holds: Callable[[Table], BooleanValue], severity: Severity = "error") -> Check:
@@ -75,7 +77,8 @@ def unique(*columns: str, severity: Severity = "error") -> Check:
         shared = table.group_by(*columns).agg(rows_sharing=table.count())
         return shared.filter(shared.rows_sharing > 1)
 
-    return Check(f"unique({', '.join(columns)})", severity, failing, about=columns)
+    name = f"unique({', '.join(columns)})"
+    return Check(name, severity, failing, about=columns, among=columns)
 
 
 def references(column: str, target: str, severity: Severity = "error") -> Check:

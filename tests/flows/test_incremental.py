@@ -22,6 +22,7 @@ from flows.errors import InputError
 from flows.run import Run, read_funnel
 from tests.flows.batches import LOOKUPS, Batch, whole, write_batch
 from tests.stored import opened
+from transforms.checks import rule, unique
 from transforms.graph import MODELS, Model, load_models
 
 HISTORIES = int(os.environ.get("FUNNEL_TEST_HISTORIES", "2"))
@@ -42,6 +43,7 @@ FIRST: Batch = LOOKUPS | {
         (8, "2024-02-02 08:00:00", "add_time", "2024-02-02T08:00:00"),
         (8, "2024-02-02 08:00:00", "user_id", "2"),
         (8, "2024-02-02 08:00:00", "stage_id", "1"),
+        (8, "2024-02-03 08:00:00", "stage_id", "2"),
         (9, "2024-02-02 08:00:00", "stage_id", "1"),
     ],
 }
@@ -219,6 +221,38 @@ def with_another_column(model: Model) -> Model:
         return model.function(*tables, **settings).mutate(another=ibis.literal(1, "int64"))
 
     return replace(model, function=function, declared={**model.declared, "another": "int64"})
+
+
+STOPPING = {
+    "int_deal_losses": unique("deal_id", "lost_reason_label"),
+    "stg_deal_changes": rule("no_deal_10", lambda changes: changes.deal_id != 10),
+    "int_deal_stage_transitions": unique("deal_id", "user_id"),
+}
+BREAKING: Batch = {
+    "deal_changes": [
+        (7, "2024-03-01 08:00:00", "stage_id", "1"),
+        (7, "2024-03-02 08:00:00", "lost_reason", "1"),
+        (10, "2024-03-01 08:00:00", "add_time", "2024-03-01T08:00:00"),
+        (10, "2024-03-01 08:00:00", "stage_id", "1"),
+    ]
+}
+
+
+def test_checks_find_what_those_of_a_whole_run_do(new_warehouse, told_first, tell, monkeypatch):
+    models = load_models()
+    for name, check in STOPPING.items():
+        changed = replace(models[name], checks=(*models[name].checks, check))
+        monkeypatch.setitem(MODELS, name, changed)
+    run = tell(told_first, BREAKING, "second", incremental=True)
+    found, expected = (
+        {(each.model, each.check_name): each for each in one.checks if each.model in models}
+        for one in (run, tell(new_warehouse(), whole([FIRST, BREAKING]), "whole"))
+    )
+    remembered = {name for name, model in models.items() if model.remembers}
+    differ = {key for key, result in expected.items() if found[key] != result}
+    assert not {key for key in differ if key[0] not in remembered}
+    failed = {result.model for result in found.values() if result.status == "fail"}
+    assert failed == {*STOPPING}
 
 
 def test_another_version_of_the_code_makes_every_model_anew(
