@@ -2,7 +2,9 @@
 
 import math
 
-CLEAR = 1.96  # standard deviations that chance goes beyond in one of 20 cases
+# Standard deviations: one difference goes beyond by chance in one of 20 cases; of those of a dozen
+# steps since the month before, one does in one month of 30.
+CLEAR, CLEAR_OF_MANY = 1.96, 3.0
 
 
 def between_counts(now: float, before: float) -> float:

@@ -16,7 +16,7 @@ from pandas import (
     to_datetime,
 )
 
-from reports.chance import CLEAR, between_counts, between_shares
+from reports.chance import CLEAR_OF_MANY, between_counts, between_shares
 from reports.text import MISSING, decimal, in_percent, rate, steps, whole
 
 SPARK_MONTHS, SPARK_HEIGHT, SPARK_STEP = 24, 20, 4
@@ -122,10 +122,10 @@ class Line:
 
     def _is_clear(self, now: float, before: float, months: int) -> bool:
         if self.of is None:
-            return now + before >= FEWEST and between_counts(now, before) > CLEAR
+            return now + before >= FEWEST and between_counts(now, before) > CLEAR_OF_MANY
         of_now, of_before = (float(self.of.iloc[-1 - ago]) for ago in (0, months))
         counted = (now * of_now / 100, of_now, before * of_before / 100, of_before)
-        return min(of_now, of_before) >= FEWEST and between_shares(*counted) > CLEAR
+        return min(of_now, of_before) >= FEWEST and between_shares(*counted) > CLEAR_OF_MANY
 
     @property
     def spark(self) -> str:

@@ -2,14 +2,12 @@
 
 from pandas import DataFrame, DateOffset, Series, Timestamp, to_datetime
 
-from reports.chance import CLEAR, between_counts, between_shares
+from reports.chance import CLEAR, CLEAR_OF_MANY, between_counts, between_shares
 from reports.findings.finding import Finding, Findings, shown_months
 from reports.latest import FEWEST, Latest, end_of_intake, mature
 from reports.text import clean, in_percent, month, rate, short, steps, whole
 
 HALF = 12  # months, at most, that are held against as many before
-# Of a dozen steps, one changes so much by chance in one month of 30.
-VERY_CLEAR = 3.0
 
 
 def lowest_conversion(rep_funnel_dropoff: DataFrame) -> Findings:
@@ -97,7 +95,7 @@ def largest_change(
     if latest is None or _ended_before(latest, rep_sales_funnel_monthly, rep_monthly_figures):
         return
     pairs = [(line.name, *line.counts.tail(2)) for line in latest.lines if len(line.counts) > 1]
-    clear = [pair for pair in pairs if between_counts(*pair[1:]) > VERY_CLEAR]
+    clear = [pair for pair in pairs if between_counts(*pair[1:]) > CLEAR_OF_MANY]
     if not clear and any(max(counts) >= FEWEST for _, *counts in pairs):
         yield Finding(
             f"In no step did the entries change from {month(latest.month_before)} to"

@@ -87,19 +87,19 @@ def test_there_is_a_line_per_step_in_the_order_of_the_funnel() -> None:
 
 def test_a_change_is_told_in_deals_and_percent_and_less_of_a_loss_is_good() -> None:
     found = latest(
-        marts({"1": [40, 60], "2": [40, 20], "3": [4, 4], "Lost": [40, 10]}), "2024-03-01"
+        marts({"1": [40, 80], "2": [50, 10], "3": [4, 4], "Lost": [40, 10]}), "2024-03-01"
     )
     assert [line.change(1) for line in found.lines] == [
-        ("▲ 20 (+50%)", "good"),
-        ("▼ 20 (-50%)", "bad"),
+        ("▲ 40 (+100%)", "good"),
+        ("▼ 40 (-80%)", "bad"),
         ("the same", ""),
         ("▼ 30 (-75%)", "good"),
     ]
 
 
-@pytest.mark.parametrize(("now", "news"), [(59, ""), (60, "good")])
+@pytest.mark.parametrize(("now", "news"), [(71, ""), (72, "good")])
 def test_a_change_that_can_be_chance_is_neither_good_nor_bad(now: int, news: str) -> None:
-    """A step that 40 deals enter on average is entered by more than 59 in one month of 20."""
+    """Of a dozen steps, one goes from 40 deals to more than 71 by chance in one month of 30."""
     [line, *_] = latest(marts({"1": [40, now], "Lost": [0, 0]}), "2024-03-01").lines
     assert line.change(1)[1] == news
 
@@ -183,7 +183,7 @@ def figure(name: str, *values: float | None) -> Line:
 
 
 def test_of_two_rates_the_difference_is_in_points() -> None:
-    for deals, news in ((400, ""), (500, "good")):
+    for deals, news in ((1000, ""), (1100, "good")):
         of = Series([deals, deals])
         share = Line("Win rate", Series([20.0, 25.5]), more_is_good=True, write=rate, of=of)
         assert (share.latest, share.change(1)) == ("25.5%", ("▲ 5.5 points", news))
@@ -230,14 +230,14 @@ def test_conversions_are_from_step_to_step_of_the_latest_mature_month() -> None:
     columns = ["month", "funnel_step", "kpi_name", "deals_reached", "is_mature"]
     rows = [
         *cohort("2024-01-01", 100, 50, 10, 5),
-        *cohort("2024-02-01", 40, 30, 0, 0),
+        *cohort("2024-02-01", 60, 48, 0, 0),
         *cohort("2024-03-01", 40, 40, 40, is_mature=False),
     ]
     found = step_conversions(DataFrame(rows, columns=columns))
     assert found is not None
     assert found.month == Timestamp("2024-02-01")
     assert [(line.name, line.latest, line.change(1)) for line in found.lines] == [
-        ("2 Step 2", "75.0%", ("▲ 25.0 points", "good")),
+        ("2 Step 2", "80.0%", ("▲ 30.0 points", "good")),
         ("3 Step 3", "0.0%", ("▼ 20.0 points", "bad")),
         ("4 Step 4", "n/a", ("n/a", "")),
     ]
