@@ -1,5 +1,6 @@
 """A table of the export into its raw table: typed, masked, every row accounted for."""
 
+import math
 from collections.abc import Collection
 from pathlib import Path
 
@@ -59,6 +60,12 @@ def land_within(
         ]
         raise InputError(
             f"{file.name}: {landed.rows_rejected:,} of {landed.rows_read:,} rows cannot be read,"
-            f" more than {max_rejected_pct:g} % (FUNNEL_MAX_REJECTED_PCT)\n  " + "\n  ".join(shown)
+            f" more than {max_rejected_pct:g} %; correct them, or read the others with"
+            f" FUNNEL_MAX_REJECTED_PCT={_enough_for(landed)}\n  " + "\n  ".join(shown)
         )
     return landed
+
+
+def _enough_for(landed: Landed) -> str:
+    """The least percentage, with one digit, that these rejected rows are within."""
+    return f"{math.ceil(1000 * landed.rows_rejected / landed.rows_read) / 10:g}"

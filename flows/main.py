@@ -124,7 +124,9 @@ def command(
         raise click.UsageError(f"{action} does not go with --full-refresh.")
     is_of_a_run = any(given[name] is not None for name in ("as_of", "incremental", "export"))
     if known_at is not None and (action or dry_run or full_refresh or is_of_a_run):
-        raise click.UsageError("--known-at starts no run: it goes with places only.")
+        raise click.UsageError(
+            "--known-at starts no run: it goes with --warehouse, --report, --quiet and --json only."
+        )
     try:
         if known_at is not None:
             return show_known_at(quiet, as_json, known_at, **given)

@@ -51,11 +51,12 @@ def funnel(rep_funnel_dropoff: DataFrame) -> Figure:
     The solid bar and the number at its end count entries into the step (distinct deals per month,
     summed over the months). The pale bar behind, and the column "reached", count the distinct deals
     that reached this or a later main step, so that a skipped step counts as passed; conversion is
-    measured on these deals. "Of decided" leaves out those that came as far as the main step before
-    and are open or won: it is the share that went on of those that went on or were lost. Call steps
-    stand beside the main steps: their rate is the share of the deals of the main step above that
-    also had the call, and nothing is measured over them. Lost is an outcome, not a step. A rate
-    without a fitting denominator is n/a.
+    measured on these deals. Of a call step, "reached" counts the deals that had the call, also
+    unknown ones. "Of decided" leaves out those that came as far as the main step before and are
+    open or won: it is the share that went on of those that went on or were lost. Call steps stand
+    beside the main steps: their rate is the share of the deals of the main step above that also had
+    the call, and nothing is measured over them. Lost is an outcome, not a step. A rate without a
+    fitting denominator is n/a.
     """
     mart = rep_funnel_dropoff
     is_main = mart["kind"] == "stage"
@@ -200,7 +201,8 @@ def losses_by_reason(rep_losses_monthly: DataFrame) -> Figure:
     """Deals lost, by the reason given.
 
     Distinct deals lost per month, reason and step, summed over the months: a deal that is lost
-    again in another month counts again. The percentage is the share of all losses.
+    again in another month, for another reason or in another step counts again. The percentage is
+    the share of all losses.
     """
     losses = rep_losses_monthly.groupby("lost_reason_label", dropna=False)["deals_count"].sum()
     ranked = losses.astype(float).sort_values(ascending=False, kind="stable")
@@ -319,8 +321,8 @@ def days_to_close(rep_days_to_close: DataFrame) -> Figure:
     """How long it takes until a deal is won or lost.
 
     From its creation to its closing; half of the deals took less than the median, three of four
-    less than p75, nine of ten less than p90. Open deals are measured up to the end of the data, and
-    will take longer than that.
+    less than p75, nine of ten less than p90. Open deals are measured up to the time at the top of
+    this report, without those created after it, and will take longer than that.
     """
     mart = rep_days_to_close.sort_values("status", ascending=False, kind="stable")
     figure, axes, places = _days(mart, mart["status"], right=80, width=PHONE)

@@ -62,7 +62,13 @@ FIGURES = [
         decimal,
         "from creation, of the deals closed in the month, won or lost",
     ),
-    Figure("open_deals", "Open deals", None, whole, "at the end of the month"),
+    Figure(
+        "open_deals",
+        "Open deals",
+        None,
+        whole,
+        "created by the end of the month, and closed later or not yet",
+    ),
     Figure(
         "stalled_deals",
         "Stalled deals",

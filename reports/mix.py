@@ -4,6 +4,16 @@ from collections.abc import Iterator
 
 from pandas import DataFrame, to_datetime, to_numeric
 
+# What happens at the times of a category, by its first word.
+TIMES = {
+    "changes": "changed",
+    "activities": "due",
+    "completed": "due",
+    "unknown": "due",
+    "stage": "entered",
+    "stages": "entered",
+    "deals": "created",
+}
 OUTSIDE = {"stages outside the funnel", "unknown activity types"}  # a matter of quality
 
 
@@ -17,6 +27,7 @@ def mixes(source_mix: DataFrame) -> Iterator[tuple[str, DataFrame]]:
             else (-rows["rows_count"].astype(float)).argsort(kind="stable")
         )
         ordered = rows.iloc[by.array]
+        happens = TIMES[str(category).split()[0]]
         counts = ordered["rows_count"].astype(float)
         yield (
             str(category),
@@ -25,8 +36,8 @@ def mixes(source_mix: DataFrame) -> Iterator[tuple[str, DataFrame]]:
                     "value": ordered["value"],
                     "rows": ordered["rows_count"],
                     "share_pct": 100 * counts / counts.sum(),
-                    "first_utc": to_datetime(ordered["first_at"]),
-                    "last_utc": to_datetime(ordered["last_at"]),
+                    f"first_{happens}_utc": to_datetime(ordered["first_at"]),
+                    f"last_{happens}_utc": to_datetime(ordered["last_at"]),
                 }
             ),
         )

@@ -29,7 +29,8 @@ def funnel(_: Settings) -> Iterator[Told]:
 def models(_: Settings) -> Iterator[Told]:
     """The models fit together."""
     made = load_models()
-    yield ok(f"{len(made)} models, {sum(len(model.checks) for model in made.values())} checks")
+    checks = sum(len(model.checks) for model in made.values())
+    yield ok(f"{len(made)} models, {checks} checks of them")
 
 
 def time_zones(_: Settings) -> Iterator[Told]:

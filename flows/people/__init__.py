@@ -72,8 +72,9 @@ def are_others_than_before(
         return False
     count, file = before["users_forgotten"], settings.forgotten_users_file
     if count and not forgotten and not file.exists():
+        users = "1 user" if count == 1 else f"{count} users"
         raise InputError(
-            f"{file}: is missing, and {count} users must stay forgotten; restore it (an empty file,"
-            " with mode 600, would bring them back)"
+            f"{file}: is missing, and {users} must stay forgotten; restore it (an empty file, with"
+            " mode 600, would bring them back)"
         )
     return bool(before["people_fingerprint"] != people)

@@ -12,7 +12,8 @@ from typing import IO
 
 from flows.errors import InputError, RunFailedError, WarehouseBusyError, of_file
 from flows.files.private_file import check_private
-from flows.settings import SHORTEST_KEY, Settings, origins
+from flows.settings import Settings, origins
+from flows.settings.forms import SHORTEST_KEY
 
 CANNOT_USE = "cannot use the masking key"
 _COPY = re.compile(r"\.[0-9a-f]{16}")  # of a first run that was killed while it made the key

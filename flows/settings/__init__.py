@@ -20,8 +20,10 @@ from pydantic_settings import (
 
 from flows.errors import InputError
 from flows.settings.forms import (
+    SHORTEST_KEY,
     File,
     Folder,
+    Key,
     Moment,
     Place,
     Size,
@@ -35,7 +37,6 @@ from flows.warehouse.limits import Limits
 PREFIX = "FUNNEL_"
 OPTIONS = ("source", "warehouse", "report", "export", "as_of", "incremental")
 SECRETS = ("masking_key", "warehouse_password", "source_password")  # NAME_block names a block
-SHORTEST_KEY = 16
 
 
 def _setting(default: object, said: str, form: str, **rules: Any) -> Any:
@@ -127,11 +128,10 @@ class Settings(BaseSettings):
         "The masking key, unless it is given in another way; made on the first run.",
         "a file, mode 600",
     )
-    masking_key: SecretStr | None = _setting(
+    masking_key: Key = _setting(
         None,
         "The masking key itself.",
         f"secret, {SHORTEST_KEY} characters or more",
-        min_length=SHORTEST_KEY,
     )
     masking_key_block: str | None = _setting(
         None, "The Secret block of Prefect that holds the masking key.", "the name of a block"

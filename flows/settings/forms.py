@@ -7,9 +7,20 @@ from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, ByteSize
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ByteSize,
+    SecretStr,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from flows.warehouse.address import DUCKDB, has_password
+
+SHORTEST_KEY = 16
+NO_TIME = "not a time; write it like 2024-06-30 or 2024-06-30T12:00:00+02:00"
 
 
 def _known_zone(name: str) -> str:
@@ -26,14 +37,28 @@ def _written_out(moment: object) -> object:
     if moment == "":  # an empty variable is none
         return None
     if isinstance(moment, str) and not re.match(r"\d{4}-\d{2}-\d{2}", moment):
-        raise ValueError("not a time; write it like 2024-06-30 or 2024-06-30T12:00:00+02:00")
+        raise ValueError(NO_TIME)
     return moment
+
+
+def _parsed_as_time(moment: object, parse: ValidatorFunctionWrapHandler) -> object:
+    """Told in our words."""
+    try:
+        return parse(moment)
+    except ValidationError:
+        raise ValueError(NO_TIME) from None
 
 
 def _with_a_unit(size: object) -> object:
     if isinstance(size, str) and not re.fullmatch(r"[0-9]+([.][0-9]+)?\s*[KMGT]i?B", size, re.I):
         raise ValueError("not a size; write it like 2GB")
     return size
+
+
+def _long_enough(key: SecretStr | None) -> SecretStr | None:
+    if key is not None and len(key) < SHORTEST_KEY:
+        raise ValueError(f"too short; give {SHORTEST_KEY} characters or more")
+    return key
 
 
 def _of_the_web(address: str | None) -> str | None:
@@ -98,8 +123,14 @@ def _on_this_machine(place: object) -> object:
 Place = Annotated[str, BeforeValidator(_not_empty), AfterValidator(_no_other_password)]
 File = Annotated[Path, BeforeValidator(_not_empty), BeforeValidator(_on_this_machine)]
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
-Moment = Annotated[datetime | None, BeforeValidator(_written_out), AfterValidator(_in_utc)]
+Moment = Annotated[
+    datetime | None,
+    WrapValidator(_parsed_as_time),
+    BeforeValidator(_written_out),
+    AfterValidator(_in_utc),
+]
 Size = Annotated[ByteSize | None, BeforeValidator(_with_a_unit), BeforeValidator(_none_if_empty)]
+Key = Annotated[SecretStr | None, AfterValidator(_long_enough)]
 WebAddress = Annotated[str | None, BeforeValidator(_none_if_empty), AfterValidator(_of_the_web)]
 Folder = Annotated[
     Path | None,

@@ -7,7 +7,8 @@ the deployment is made, and kept there as it is, for everybody who can see the d
 from pydantic import SecretStr
 
 from flows.errors import InputError, RunFailedError, SalesFunnelError
-from flows.settings import SHORTEST_KEY, Settings, variable
+from flows.settings import Settings, variable
+from flows.settings.forms import SHORTEST_KEY
 
 
 def with_secrets(settings: Settings) -> Settings:

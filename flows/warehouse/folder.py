@@ -68,12 +68,12 @@ def find_export(folder: Path, *, is_partial: bool = False) -> dict[str, ExportFi
 
 def _nothing_there(folder: Path, names: list[str]) -> str:
     """Says that no table is there, and where they can be instead."""
-    said = f"{folder}: there is no table of an export in it, as in deal_changes.csv"
+    said = f"{folder}: there is no table of an export in it, such as deal_changes.csv"
     if any(name.lower().endswith(".zip") for name in names):
         return f"{said}; unzip what is in it"
     if any((folder / name).is_dir() for name in names):
         return f"{said}; give the folder in it that has them"
-    return said
+    return f"{said}; give the folder that holds the files"
 
 
 def _find(source: Source, folder: Path, names: list[str], is_partial: bool) -> ExportFile | None:

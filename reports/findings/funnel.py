@@ -66,18 +66,18 @@ def conversion_over_time(rep_funnel_dropoff: DataFrame, rep_cohorts: DataFrame) 
     (of_then, then), (of_now, now) = (half.sum().tolist() for half in halves)
     if min(of_then, of_now) < FEWEST:
         return
-    became = "fell" if now / of_now < then / of_then else "rose"
+    became = "a fall" if now / of_now < then / of_then else "a rise"
     if between_shares(now, of_now, then, of_then) <= CLEAR:
-        became = "did not clearly change"
+        became = "no clear change"
     from_, to = steps(lowest).map(short)
     share_then, share_now = (
         f"{rate(100 * gone_on / of)} ({whole(gone_on)} of {whole(of)})"
         for gone_on, of in ((then, of_then), (now, of_now))
     )
     yield Finding(
-        f"This conversion {became}: {share_then} of the deals created {_span(halves[0])} that"
-        f" reached {from_} within 90 days also reached {to}, and {share_now} of those created"
-        f" {_span(halves[1])}.",
+        f"Within 90 days of their creation, {share_then} of the deals created {_span(halves[0])}"
+        f" that reached {from_} also reached {to}; of those created {_span(halves[1])},"
+        f" {share_now} did: {became}.",
         "chart-funnel",
     )
 

@@ -31,7 +31,7 @@ def longest_stay(rep_stage_dwell: DataFrame) -> Findings:
     place = int(median.idxmax())
     of_these = ""
     if (medians.isna() & (completed > 0)).any():
-        of_these = f", of the stages in which {FEWEST} stays or more, and most, have ended"
+        of_these = f", of the stages that most deals, and {FEWEST} or more, have left"
     if (last > median[place]).any():
         of_these += ", the last stage aside"
     yield Finding(

@@ -80,6 +80,7 @@ EXPORT = {
     }.items()
 }
 
+REJECTED = "the row is rejected, the others are read; but see too many rejected rows"
 NOT_WHOLE = "not a whole number of up to 18 digits"
 NOT_TIME = "not an ISO timestamp between 1970 and 2199, as in 2024-12-31 22:00:00"
 
@@ -141,7 +142,7 @@ class Case:
                 return "exit code 2, nothing is changed", "what is wrong, where, and what to do"
             case "rejected":
                 seen = "warning: `rows_can_be_read`; place and reason in `quality.rejected_rows`"
-                return "the row is rejected, the others are read", seen
+                return REJECTED, seen
             case "warning":
                 checks = {check.partition(": ")[2] for check in self.warns}
                 return self.happens, f"warning: {listed(checks)}"
@@ -678,14 +679,14 @@ CASES = [
 OTHERS = [
     Proven(
         "time that clocks in `FUNNEL_SOURCE_TIMEZONE` show twice or never",
-        "the row is rejected, the others are read",
+        REJECTED,
         "warning: `rows_can_be_read`; place and reason in `quality.rejected_rows`",
         "tests/flows/warehouse/test_landing.py"
         "::test_a_time_that_clocks_show_twice_or_never_is_rejected",
     ),
     Proven(
         "id in a float that is too large for it (from 2^53)",
-        "the row is rejected, the others are read",
+        REJECTED,
         "warning: `rows_can_be_read`; place and reason in `quality.rejected_rows`",
         "tests/flows/warehouse/test_landing.py"
         "::test_an_id_that_a_float_may_stand_for_a_neighbour_of_is_rejected",
@@ -710,9 +711,10 @@ OTHERS = [
         "tests/flows/test_main.py::test_a_busy_warehouse_ends_with_75",
     ),
     Proven(
-        "too many rejected rows (`FUNNEL_MAX_REJECTED_PCT`)",
+        "too many rejected rows: more than 0.1 % of a table, and so any of a small one"
+        " (`FUNNEL_MAX_REJECTED_PCT`)",
         "exit code 2, nothing is changed",
-        "the first such lines, with column and reason",
+        "the first such lines, with column and reason, and the percentage that would do",
         "tests/flows/test_main.py::test_an_export_with_too_many_rejected_rows_is_refused",
     ),
     Proven(

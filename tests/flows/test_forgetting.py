@@ -214,7 +214,7 @@ def test_nothing_else_is_left_behind(told, new_sandbox):
 def test_without_the_list_no_run_brings_them_back(told):
     assert told.lost.returncode == 2
     assert told.lost.stderr.splitlines()[-1] == (
-        f"Error: {told.folder}/nowhere: is missing, and 1 users must stay forgotten;"
+        f"Error: {told.folder}/nowhere: is missing, and 1 user must stay forgotten;"
         " restore it (an empty file, with mode 600, would bring them back)"
     )
 

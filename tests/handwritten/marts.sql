@@ -121,7 +121,7 @@ CREATE TABLE marts.rep_stage_dwell AS
 WITH stays AS (
     SELECT funnel_step, count(left_at) AS completed_stays, avg(days_in_stage) FILTER (left_at IS NOT NULL) AS mean_days,
            quantile_cont(days_in_stage, [0.5, 0.75, 0.9]) FILTER (left_at IS NOT NULL) AS quantiles, count(*) - count(left_at) AS open_stays,
-           median(days_in_stage) FILTER (left_at IS NULL) AS open_median_days
+           median(days_in_stage) FILTER (left_at IS NULL AND entered_at <= getvariable('as_of')::TIMESTAMP) AS open_median_days
     FROM intermediate.int_deal_stage_transitions
     WHERE funnel_step IS NOT NULL
     GROUP BY funnel_step

@@ -1,5 +1,8 @@
 """How long deals sit."""
 
+from datetime import datetime
+
+import ibis
 from ibis import Table
 
 from transforms.checks import not_negative, total_agrees
@@ -32,7 +35,9 @@ QUANTILES = {"median_days": 0.5, "p75_days": 0.75, "p90_days": 0.9}
         ),
     ],
 )
-def rep_stage_dwell(int_deal_stage_transitions: Table, stg_funnel_steps: Table) -> Table:
+def rep_stage_dwell(
+    int_deal_stage_transitions: Table, stg_funnel_steps: Table, *, as_of: datetime
+) -> Table:
     """One row per stage step of the funnel: days of the completed stays, and of the open ones.
 
     Columns:
@@ -44,10 +49,11 @@ def rep_stage_dwell(int_deal_stage_transitions: Table, stg_funnel_steps: Table) 
         p75_days: three in four were shorter (interpolated)
         p90_days: nine in ten were shorter (interpolated)
         open_stays: stays that have not ended
-        open_median_days: median days that these have lasted at as_of
+        open_median_days: median days that those of them have lasted that began up to as_of
     """
     stays = int_deal_stage_transitions
     completed = stays.left_at.notnull()
+    has_begun = stays.entered_at <= ibis.literal(as_of, "timestamp(6)")
     # Whole numbers add up to the same in any order, fractions to the last digit do not. A hundred
     # million days of them are more than int64 holds.
     microseconds = (stays.days_in_stage * MICROSECONDS_PER_DAY).round().cast("int64")
@@ -57,7 +63,7 @@ def rep_stage_dwell(int_deal_stage_transitions: Table, stg_funnel_steps: Table) 
         total_microseconds=microseconds.sum(where=completed),
         days=stays.days_in_stage.quantile([*QUANTILES.values()], where=completed),
         open_stays=stays.left_at.isnull().sum(),
-        open_median_days=stays.days_in_stage.quantile(0.5, where=stays.left_at.isnull()),
+        open_median_days=stays.days_in_stage.quantile(0.5, where=~completed & has_begun),
     )
     total = dwell.total_microseconds.cast("float64")
     mean_days = total / dwell.completed_stays.nullif(0) / MICROSECONDS_PER_DAY

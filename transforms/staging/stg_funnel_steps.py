@@ -47,7 +47,7 @@ def stg_funnel_steps(*, funnel: Funnel) -> Table:
         funnel_step: its number, as text
         kpi_name: its name
         kind: how a deal enters it: stage, activity or loss
-        is_won: whether a deal that entered it, and was not lost later, is won
+        is_won: whether a deal that ever entered it, and was not lost after its last stage, is won
     """
     numbered = ibis.range(len(funnel.steps)).unnest().name("step_index").as_table()
     index = numbered.step_index

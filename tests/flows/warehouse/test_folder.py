@@ -110,14 +110,14 @@ def test_a_file_in_place_of_the_folder(tmp_path):
     [
         ("export.zip", "; unzip what is in it"),
         ("pipedrive", "; give the folder in it that has them"),
-        ("notes.txt", ""),
+        ("notes.txt", "; give the folder that holds the files"),
     ],
 )
 def test_a_folder_without_a_table(tmp_path, name, hint):
     place = tmp_path / name
     place.write_text("") if "." in name else place.mkdir()
     assert complaint(tmp_path) == (
-        f"{tmp_path}: there is no table of an export in it, as in deal_changes.csv{hint}"
+        f"{tmp_path}: there is no table of an export in it, such as deal_changes.csv{hint}"
     )
 
 

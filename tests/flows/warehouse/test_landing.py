@@ -1044,8 +1044,8 @@ def test_too_many_rejected_rows_are_told_with_the_first_few_and_no_value(ingest_
     with pytest.raises(InputError) as caught:
         ingest_stages("1,a\nJane,b\n2\n" + "Joe,c\n" * 97, 1.5)
     assert str(caught.value).splitlines() == [
-        f"{tmp_path}/export/stages.csv: 99 of 100 rows cannot be read, more than 1.5 %"
-        " (FUNNEL_MAX_REJECTED_PCT)",
+        f"{tmp_path}/export/stages.csv: 99 of 100 rows cannot be read, more than 1.5 %;"
+        " correct them, or read the others with FUNNEL_MAX_REJECTED_PCT=99",
         f"  line 3: stage_id {NOT_WHOLE}",
         "  line 4: row too few columns",
         f"  line 5: stage_id {NOT_WHOLE}",

@@ -136,7 +136,8 @@ WITH stays AS (
     SELECT step_order, count(left_at) AS completed_stays, avg(days_in_stage) FILTER (WHERE left_at IS NOT NULL) AS mean_days,
            percentile_cont(ARRAY[0.5, 0.75, 0.9]) WITHIN GROUP (ORDER BY days_in_stage) FILTER (WHERE left_at IS NOT NULL) AS quantiles,
            count(*) - count(left_at) AS open_stays,
-           percentile_cont(0.5) WITHIN GROUP (ORDER BY days_in_stage) FILTER (WHERE left_at IS NULL) AS open_median_days
+           percentile_cont(0.5) WITHIN GROUP (ORDER BY days_in_stage)
+               FILTER (WHERE left_at IS NULL AND entered_at <= current_setting('handwritten.as_of')::timestamp) AS open_median_days
     FROM intermediate.int_deal_stage_transitions JOIN staging.stg_funnel_steps USING (funnel_step)
     GROUP BY step_order
 )

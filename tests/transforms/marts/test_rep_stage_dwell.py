@@ -1,5 +1,7 @@
 """How long deals stay in a step."""
 
+from datetime import datetime
+
 import pytest
 
 from transforms.funnel import Funnel, Step
@@ -43,12 +45,27 @@ def test_open_stays_are_measured_apart(run):
         "completed_stays, mean_days, median_days, p90_days, open_stays, open_median_days",
         funnel=ONE_STEP,
         int_deal_stage_transitions="""
-            funnel_step | left_at    | days_in_stage
-            1           | 2024-01-02 | 3
-            1           | -          | 500
-            1           | -          | 600
+            funnel_step | entered_at | left_at    | days_in_stage
+            1           | 2022-01-01 | 2024-01-02 | 3
+            1           | 2022-01-01 | -          | 500
+            1           | 2022-01-01 | -          | 600
         """,
     ) == [(1, 3.0, 3.0, 3.0, 2, 550.0)]
+
+
+def test_open_stays_that_had_not_begun_are_not_measured(run):
+    assert run(
+        "rep_stage_dwell",
+        "open_stays, open_median_days",
+        funnel=ONE_STEP,
+        as_of=datetime(2024, 1, 3),
+        int_deal_stage_transitions="""
+            funnel_step | entered_at          | left_at | days_in_stage
+            1           | 2024-01-01          | -       | 2
+            1           | 2024-01-03          | -       | 0
+            1           | 2024-01-03 00:00:01 | -       | 0
+        """,
+    ) == [(3, 1.0)]
 
 
 def test_a_step_with_open_stays_only_has_no_measures(run):
