@@ -64,8 +64,9 @@ def rep_monthly_figures(
         deals_lost: deals that are lost, and were closed in it
         win_rate_pct: won deals in percent of those closed in it; null without any
         median_days_to_close: median days from creation to closing, of the deals closed in it
-        open_deals: deals created by its end, and not closed by then; those closed at an unknown
-            time are not among them
+        open_deals: deals created by its end, and not closed by then for all that is known now (one
+            that was lost then, and came back, counts); those closed at an unknown time are not
+            among them
         stalled_deals: deals that at its end (at as_of, if that is earlier) were not closed, and had
             been in their step for longer than its p90_days (rep_stage_dwell)
         activities_completed: done activities that were due in it
