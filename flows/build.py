@@ -232,8 +232,9 @@ def _failing(
 
 
 def _only_fresh_rows_can_break(model: Model, check: Check) -> bool:
-    """Whether the rows that a run does not make anew cannot break the rule: they were published.
+    """Whether the rows that a run does not make anew cannot break the rule.
 
+    They were published by a run of the same code, which a rule that they break would have stopped.
     Of rows that only together break it, all are made anew or none, but where just some rows of a
     value of `refresh_by` move.
     """

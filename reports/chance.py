@@ -3,7 +3,7 @@
 import math
 
 # Standard deviations: one difference goes beyond by chance in one of 20 cases; of those of a dozen
-# steps since the month before, one does in one month of 30.
+# steps since one other month, one does in one month of 30.
 CLEAR, CLEAR_OF_MANY = 1.96, 3.0
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import ibis
@@ -15,6 +16,8 @@ from flows.warehouse.address import shown
 from flows.warehouse.landing import COUNTS
 from flows.warehouse.rows import read
 from transforms.sources import READING_RULES
+
+RIGHT_AFTER = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,10 @@ RECORDS = {
         {
             "run_id": RUN_ID,
             "started_at": (_TIME, "when it started, UTC"),
-            "finished_at": (_TIME, "when it was ready to be published, or failed, UTC"),
+            "finished_at": (
+                _TIME,
+                "when it was ready to be published, or failed, UTC; after the run before",
+            ),
             "status": (
                 _TEXT,
                 "published; stopped: a check of severity error failed; refused: the input or a"
@@ -116,7 +122,8 @@ RECORDS = {
             "failing_rows": (
                 _COUNT,
                 "rows that break the rule; of unique, values that several rows share; of"
-                " columns_are_known, columns; of has_rows, 1; of rows_can_be_read, rejected rows",
+                " columns_are_known, columns; of has_rows, newest_within… and total_agrees, 1; of"
+                " rows_can_be_read, rejected rows",
             ),
             "total_rows": (
                 _COUNT,
@@ -167,7 +174,7 @@ def record(run: Run, status: str, fingerprint: str) -> dict[str, pa.Table]:
             | {
                 "reason": "; ".join(result.with_table for result in run.failed_checks) or None,
                 "started_at": run.started_at,
-                "finished_at": now(),
+                "finished_at": _after_the_run_before(run.warehouse),
                 "source": shown(run.settings.source),
                 "source_fingerprint": fingerprint,
                 "code_version": code_version(),
@@ -199,6 +206,12 @@ def record(run: Run, status: str, fingerprint: str) -> dict[str, pa.Table]:
         kept = run.warehouse.append(name, run.warehouse.table_of(rows, RECORDS[name].types))
         run.tables[name] = kept.filter(kept.run_id == run.run_id)
     return {name: read(run.tables[name]) for name in found}
+
+
+def _after_the_run_before(warehouse: Warehouse) -> datetime:
+    """The time; if a clock went back meanwhile, right after the last run, which it tells apart."""
+    before, at = last_published(warehouse), now()
+    return at if before is None else max(at, before["finished_at"] + RIGHT_AFTER)
 
 
 def earlier_runs(warehouse: Warehouse) -> Table | None:

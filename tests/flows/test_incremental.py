@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from functools import wraps
 from typing import Any
 
@@ -253,6 +254,17 @@ def test_checks_find_what_those_of_a_whole_run_do(new_warehouse, told_first, tel
     assert not {key for key in differ if key[0] not in remembered}
     failed = {result.model for result in found.values() if result.status == "fail"}
     assert failed == {*STOPPING}
+
+
+def test_the_run_before_is_the_last_one_also_where_a_clock_went_back(told_first, tell, monkeypatch):
+    nothing = NEXT["nothing"]
+    with monkeypatch.context() as patched:
+        patched.setattr("flows.records.record.now", lambda: datetime(2200, 1, 1))
+        tell(told_first, nothing, "second", incremental=True)
+    tell(told_first, nothing, "third", incremental=True, as_of=datetime(2024, 4, 1))
+    assert tell(told_first, nothing, "fourth", incremental=True).refresh.as_of_before == datetime(
+        2024, 4, 1
+    )
 
 
 def test_another_version_of_the_code_makes_every_model_anew(

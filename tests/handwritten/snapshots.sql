@@ -34,7 +34,7 @@ WITH events AS (
     FROM staging.stg_deal_changes
     WHERE changed_field_key = 'user_id' AND (new_value IS NULL OR to_int(new_value) IS NOT NULL)
     UNION ALL BY NAME
-    SELECT deal_id, closed_at AS since, 2 AS place, status AS verdict FROM staging.stg_deals WHERE closed_at IS NOT NULL
+    SELECT deal_id, closed_at AS since, 2 AS place, status AS verdict, status = 'won' AS won FROM staging.stg_deals WHERE closed_at IS NOT NULL
     UNION ALL BY NAME
     SELECT deal_id, observed_at AS since, 3 AS place, status AS verdict, user_id AS owner, stage_id, {value: value, currency: currency} AS amount
     FROM snapshots.deal_observations

@@ -105,7 +105,7 @@ def deals(
     points = ibis.union(
         _points(log.anti_join(created, "deal_id"), LOG),
         _points(created, LOG),
-        _points(closed, LOG, _said(closed)),
+        _points(closed, LOG, _said(closed), is_win=_.status == "won"),
         _points(losses, LOG, LOSS),
         _points(wins, LOG, is_win=True),
         _points(stages, LOG, ENTRY, says_stage=True),

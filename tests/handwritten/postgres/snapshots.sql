@@ -38,7 +38,7 @@ FROM (
 ) changes
 WHERE user_id IS NOT NULL OR new_value IS NULL
 UNION ALL
-SELECT deal_id, closed_at, 2, NULL, status, NULL, NULL, NULL, NULL, NULL FROM staging.stg_deals WHERE closed_at IS NOT NULL
+SELECT deal_id, closed_at, 2, NULL, status, NULL, NULL, status = 'won', NULL, NULL FROM staging.stg_deals WHERE closed_at IS NOT NULL
 UNION ALL
 SELECT deal_id, observed_at, 3, NULL, status, user_id, stage_id, NULL, value, currency FROM snapshots.deal_observations;
 

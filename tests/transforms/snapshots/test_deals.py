@@ -214,6 +214,23 @@ def test_it_is_closed_when_the_deals_table_says_so(run):
     ) == [(day(1, 1), "open"), (day(3, 1), "lost")]
 
 
+def test_what_the_deals_table_says_is_won_stays_won_in_another_stage(run):
+    """As it does where a later run reads in the history that it was won."""
+    log = """
+        deal_id | changed_at       | changed_field_key | new_value
+        1       | 2024-02-02 00:00 | stage_id          | 1
+    """
+    tables = {
+        "stg_deals": """
+            deal_id | created_at | status | closed_at
+            1       | -          | won    | 2024-01-05 00:00
+        """,
+        "stg_deal_changes": log,
+    }
+    expected = [(day(1, 5), "won", None), (day(2, 2), "won", 1)]
+    assert run("deals", "valid_from, status, stage_id", **tables) == expected
+
+
 def test_what_the_table_does_not_say_is_what_the_log_says(run):
     changes = """
     1       | 2024-01-01 00:00 | stage_id          | 1
