@@ -25,15 +25,17 @@ def told_in_short(what: str) -> Iterator[None]:
     Raises:
         ServerGoneError: in place of one of Prefect's server, or of the connection to it.
         RunFailedError: in place of any other error that is not ours.
-        InterruptedRunError: in place of whatever the engine makes of a signal.
+        InterruptedRunError: in place of whatever is made of a signal, by the engine or by us.
     """
     try:
         yield
-    except SalesFunnelError:
+    except InterruptedRunError:
         raise
     except Exception as error:
         if signals.received:
             raise InterruptedRunError(f"{what}: interrupted") from None
+        if isinstance(error, SalesFunnelError):
+            raise
         if (known := in_our_words(what, error)) is not None:
             raise known from None
         if _is_of_the_server(error):

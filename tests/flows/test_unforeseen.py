@@ -6,7 +6,9 @@ import sys
 
 import pytest
 
-from flows.unforeseen import of_another_process
+from flows import signals
+from flows.errors import InterruptedRunError, RunFailedError, SalesFunnelError
+from flows.unforeseen import of_another_process, told_in_short
 
 
 def ended(code: str) -> str:
@@ -41,3 +43,18 @@ except KeyError:
 
 def test_of_a_process_that_was_killed_its_code_is_told():
     assert ended("import os; os.kill(os.getpid(), 9)") == "it ended with -9"
+
+
+@pytest.mark.parametrize("made_of_it", [RuntimeError("lost"), RunFailedError("the server is gone")])
+def test_whatever_is_made_of_a_signal_it_is_told_as_one(monkeypatch, made_of_it):
+    monkeypatch.setattr(signals, "received", [15])
+    with (
+        pytest.raises(InterruptedRunError, match="raw_deals: interrupted"),
+        told_in_short("raw_deals"),
+    ):
+        raise made_of_it
+
+
+def test_without_a_signal_an_error_of_ours_is_told_as_it_is():
+    with pytest.raises(SalesFunnelError, match="the server is gone"), told_in_short("raw_deals"):
+        raise RunFailedError("the server is gone")
