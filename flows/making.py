@@ -196,9 +196,23 @@ def _touched(run: Run, column: str) -> Table:
             for changes in run.refresh.changes
             if column in changes.columns
         ] or [run.warehouse.table_of([], {column: "int64"})]
+        if column == "deal_id":
+            found.append(_no_longer_ahead(run))
         values = reduce(Table.union, found).distinct()
         touched[column] = run.warehouse.set_aside(f"touched_{column}", values)
     return touched[column]
+
+
+def _no_longer_ahead(run: Run) -> Table:
+    """The deals of changes that lay in the future at the run before: models that remember see them.
+
+    Times are in the future where a clock is wrong, or a time zone.
+    """
+    log = run.tables["raw_deal_changes"]
+    since, now = (
+        ibis.literal(time, "timestamp(6)") for time in (run.refresh.started_before, run.started_at)
+    )
+    return log.filter(log.change_time > since, log.change_time <= now).select("deal_id")
 
 
 def _rows_of(run: Run, name: str, column: str, touched: Table) -> Table:

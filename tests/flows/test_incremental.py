@@ -267,6 +267,23 @@ def test_the_run_before_is_the_last_one_also_where_a_clock_went_back(told_first,
     )
 
 
+def test_a_change_that_lay_in_the_future_counts_as_soon_as_it_does_not(
+    told_first, tell, monkeypatch
+):
+    """The deals table, which was read before, says later than it what the deal is."""
+    ahead = {
+        "deals": [(8, "open")],
+        "deal_changes": [(8, "2024-05-01 09:00:00", "stage_id", "7")],
+    }
+    for moment, batch in (("2024-05-01 08:00", ahead), ("2024-05-02 08:00", NEXT["nothing"])):
+        start = datetime.fromisoformat(moment)
+        monkeypatch.setattr("flows.run.now", lambda start=start: start)
+        tell(told_first, batch, moment, incremental=True)
+    current = "SELECT status FROM snapshots.deals WHERE deal_id = 8 AND is_current"
+    with opened(told_first) as ask:
+        assert [*map(tuple, ask(current))] == [("open",)]
+
+
 def test_another_version_of_the_code_makes_every_model_anew(
     new_warehouse, tell, whole_tables, monkeypatch
 ):
