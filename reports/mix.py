@@ -27,7 +27,7 @@ def mixes(source_mix: DataFrame) -> Iterator[tuple[str, DataFrame]]:
             else (-rows["rows_count"].astype(float)).argsort(kind="stable")
         )
         ordered = rows.iloc[by.array]
-        happens = TIMES[str(category).split()[0]]
+        happens = TIMES.get(str(category).split()[0], "at")
         counts = ordered["rows_count"].astype(float)
         yield (
             str(category),
