@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -53,15 +54,22 @@ class Started:
             return cursor.fetchall()
 
     def api(self, path: str, method: str = "POST", **body: Any) -> list[dict[str, Any]]:
-        """What Prefect's API answers."""
+        """What Prefect's API answers; while its SQLite is busy, ask again, as its own client does."""
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.scratch.ports['4200']}/api/{path}",
             data=json.dumps(body).encode(),
             headers={"Content-Type": "application/json"},
             method=method,
         )
-        with urllib.request.urlopen(request, timeout=SECONDS) as answer:
-            return json.loads(answer.read() or "[]")
+        deadline = time.monotonic() + SECONDS
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+                    return json.loads(answer.read() or "[]")
+            except HTTPError as error:
+                if error.code != HTTPStatus.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
+                    raise
+                time.sleep(1)
 
     def code_files(self) -> dict[Path, int]:
         """The files of the image that no volume covers, and when they were changed."""
