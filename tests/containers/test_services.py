@@ -54,7 +54,7 @@ class Started:
             return cursor.fetchall()
 
     def api(self, path: str, method: str = "POST", **body: Any) -> list[dict[str, Any]]:
-        """What Prefect's API answers; while its SQLite is busy, ask again, as its own client does."""
+        """What Prefect's API answers; while its SQLite is busy, ask again, as its client does."""
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.scratch.ports['4200']}/api/{path}",
             data=json.dumps(body).encode(),

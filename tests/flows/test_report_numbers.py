@@ -214,7 +214,7 @@ def test_the_figures_in_all_are_the_key_figures(both):
     for said in (
         f"Deals {whole(key.deals)} known",
         f"Won {whole(key.deals_won)} won by",
-        f"not lost after their last step; {whole(key.deals_lost_once_won)} of the lost were in a won step",
+        f"their last step; {whole(key.deals_lost_once_won)} of the lost were in a won step",
         f"Lost {whole(key.deals_lost)} lost by",
         f"Open {whole(key.deals_open)} neither",
         f"Stalled {whole(key.deals_stalled)} open",
