@@ -58,7 +58,7 @@ RECORDS = {
             ),
             "reason": (_TEXT, "why it was not published"),
             "source": (_TEXT, "where the export was"),
-            "source_fingerprint": (_TEXT, "SHA-256 of what was read: the same for the same export"),
+            "source_fingerprint": (_TEXT, "hash of what was read: the same for the same export"),
             "code_version": (_TEXT, "hash of the code and the funnel that made it"),
             "refresh": (
                 _TEXT,

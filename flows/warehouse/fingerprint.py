@@ -1,6 +1,7 @@
 """Which export it was: the same content has the same fingerprint."""
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import file_digest, sha256
 
 import ibis
@@ -13,17 +14,22 @@ PRIMES = (1_000_003, 999_983, 999_979)
 
 
 def fingerprint(files: Iterable[ExportFile]) -> str:
-    """SHA-256 over the names of the tables and their contents."""
+    """SHA-256 over the names of the tables and hashes of their contents."""
+    in_order = sorted(files, key=lambda file: file.source.name)
+    with ThreadPoolExecutor() as several:
+        contents = several.map(_of_content, in_order)
     whole = sha256()
-    for file in sorted(files, key=lambda file: file.source.name):
-        content = _of_lines(file) if file.is_masked else _of_bytes(file)
+    for file, content in zip(in_order, contents, strict=True):
         whole.update(f"{file.source.name} {content}\n".encode())
     return whole.hexdigest()
 
 
-def _of_bytes(file: ExportFile) -> str:
+def _of_content(file: ExportFile) -> str:
+    if file.is_masked:
+        return _of_lines(file)
     with file.path.open("rb") as stream:
-        return file_digest(stream, "sha256").hexdigest()
+        # The quickest of those that nobody can forge, where a processor has none of its own.
+        return file_digest(stream, "blake2b").hexdigest()
 
 
 def _of_lines(file: ExportFile) -> str:
