@@ -13,6 +13,9 @@ from transforms.text import NOT_LETTER_OR_DIGIT
 FUNNEL_FILE = Path(__file__).with_name("funnel.toml")
 KINDS = ("stage", "activity", "loss")
 MAX_STEPS = 60  # a bit each, in a 64-bit integer
+LONGEST_NAME = 63  # of a column, in bytes: PostgreSQL cuts off the rest
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+NAME = "a text in one line, with a letter or digit in it"
 
 
 class FunnelError(Exception):
@@ -62,8 +65,10 @@ def load_funnel(path: Path = FUNNEL_FILE) -> Funnel:
         FunnelError: not readable, not TOML, an unknown kind or key, a step or match given twice.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError:
+        raise FunnelError(f"{path.name}: not UTF-8; save it as UTF-8") from None
+    except (OSError, ValueError, RecursionError) as error:
         raise FunnelError(f"{path.name}: {error}") from None
     entries = content.get("step")
     if not isinstance(entries, list) or not entries or content.keys() != {"step"}:
@@ -87,13 +92,13 @@ def _read_step(file: str, number: int, entry: Any) -> Step:
             f"{where}: unknown key {unknown[0]!r}; known are {', '.join(sorted(known))}"
         )
     for name in ("step", "kpi", "kind"):
-        if not isinstance(entry.get(name), str) or not _code(entry[name]):
-            raise FunnelError(f"{where}: {name} must be a text with a letter or digit in it")
+        if not _is_name(entry.get(name)):
+            raise FunnelError(f"{where}: {name} must be {NAME}")
     if entry["kind"] not in KINDS:
         raise FunnelError(f"{where}: unknown kind {entry['kind']!r}; use one of {', '.join(KINDS)}")
     match = entry.get("match", [])
-    if not isinstance(match, list) or not all(isinstance(m, str) and _code(m) for m in match):
-        raise FunnelError(f"{where}: match must be a list of names")
+    if not isinstance(match, list) or not all(map(_is_name, match)):
+        raise FunnelError(f"{where}: match must be a list of names, each {NAME}")
     if bool(match) is (entry["kind"] == "loss"):
         raise FunnelError(f"{where}: a loss step matches nothing, every other kind something")
     if not isinstance(entry.get("won", False), bool):
@@ -103,7 +108,14 @@ def _read_step(file: str, number: int, entry: Any) -> Step:
     return Step(**{**entry, "match": tuple(match)})
 
 
+def _is_name(text: object) -> bool:
+    return isinstance(text, str) and bool(_code(text)) and not CONTROL.search(text)
+
+
 def _contradictions(steps: list[Step]) -> Iterable[str]:
+    for step in steps:
+        if len(step.column.encode()) > LONGEST_NAME:
+            yield f"step {step.step!r} is too long for the name of a column; shorten it"
     for name in _twice(step.column for step in steps):
         yield f"step {[s.step for s in steps if s.column == name][-1]!r} is there twice"
     for kpi in _twice(step.kpi for step in steps):

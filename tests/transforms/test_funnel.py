@@ -2,7 +2,7 @@
 
 import pytest
 
-from transforms.funnel import Funnel, FunnelError, Step, load_funnel
+from transforms.funnel import NAME, Funnel, FunnelError, Step, load_funnel
 
 GOOD = """
 [[step]]
@@ -96,13 +96,15 @@ WHERE = "funnel.toml: step number 2 ('2'): "
     [
         ({"kind": '"phase"'}, "unknown kind 'phase'; use one of stage, activity, loss"),
         ({"wnn": "true"}, "unknown key 'wnn'; known are kind, kpi, match, step, won"),
-        ({"kpi": ""}, "kpi must be a text with a letter or digit in it"),
-        ({"kpi": "7"}, "kpi must be a text with a letter or digit in it"),
-        ({"kpi": '" - "'}, "kpi must be a text with a letter or digit in it"),
-        ({"kind": ""}, "kind must be a text with a letter or digit in it"),
-        ({"match": '"Offer"'}, "match must be a list of names"),
-        ({"match": "[1]"}, "match must be a list of names"),
-        ({"match": '["Offer", ""]'}, "match must be a list of names"),
+        ({"kpi": ""}, f"kpi must be {NAME}"),
+        ({"kpi": "7"}, f"kpi must be {NAME}"),
+        ({"kpi": '" - "'}, f"kpi must be {NAME}"),
+        ({"kind": ""}, f"kind must be {NAME}"),
+        ({"kpi": r'"Clos\u0000ing"'}, f"kpi must be {NAME}"),
+        ({"match": '"Offer"'}, f"match must be a list of names, each {NAME}"),
+        ({"match": "[1]"}, f"match must be a list of names, each {NAME}"),
+        ({"match": '["Offer", ""]'}, f"match must be a list of names, each {NAME}"),
+        ({"match": r'["Of\nfer"]'}, f"match must be a list of names, each {NAME}"),
         ({"match": ""}, "a loss step matches nothing, every other kind something"),
         ({"match": "[]"}, "a loss step matches nothing, every other kind something"),
         ({"kind": '"loss"'}, "a loss step matches nothing, every other kind something"),
@@ -117,13 +119,14 @@ def test_of_a_wrong_step_it_is_said_which_and_what(complaint, fields, said):
 
 def test_a_step_without_a_number_is_known_by_its_place(complaint):
     assert complaint(GOOD + step(step="")) == (
-        "funnel.toml: step number 2: step must be a text with a letter or digit in it"
+        "funnel.toml: step number 2: step must be a text in one line, with a letter or digit in it"
     )
 
 
 def test_a_number_that_is_not_text_is_wrong(complaint):
     assert complaint(GOOD + step(step="2.1")) == (
-        "funnel.toml: step number 2 (2.1): step must be a text with a letter or digit in it"
+        "funnel.toml: step number 2 (2.1): step must be a text in one line,"
+        " with a letter or digit in it"
     )
 
 
@@ -135,6 +138,19 @@ def test_a_step_cannot_be_there_twice(complaint):
 def test_two_steps_cannot_share_a_column(complaint):
     said = complaint(GOOD + step(step='"2.1"') + step(step='"2-1"', kpi='"K"', match='["m"]'))
     assert said == "funnel.toml: step '2-1' is there twice"
+
+
+def test_the_name_of_a_step_fits_into_that_of_a_column(complaint, load):
+    longest = "s" * (63 - len("step__entered_at"))
+    assert load(GOOD + step(step=f'"{longest}"')).steps[-1].step == longest
+    said = complaint(GOOD + step(step=f'"{longest}s"'))
+    assert said == (
+        f"funnel.toml: step '{longest}s' is too long for the name of a column; shorten it"
+    )
+
+
+def test_a_byte_order_mark_is_no_fault(load):
+    assert load("\ufeff" + GOOD) == load(GOOD)
 
 
 def test_a_funnel_has_at_most_sixty_steps(complaint):
@@ -195,5 +211,5 @@ def test_a_missing_file_is_said_to_be_missing(tmp_path):
 def test_a_file_that_is_not_utf_8_is_wrong(tmp_path):
     path = tmp_path / "funnel.toml"
     path.write_bytes(GOOD.replace("New", "Größe").encode("latin-1"))
-    with pytest.raises(FunnelError, match=r"^funnel\.toml: .*utf-8"):
+    with pytest.raises(FunnelError, match=r"^funnel\.toml: not UTF-8; save it as UTF-8$"):
         load_funnel(path)
