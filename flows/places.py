@@ -5,7 +5,7 @@ from pathlib import Path
 
 from flows.errors import InputError
 from flows.files.export_folder import FAULT
-from flows.files.folders import check_can_write, check_no_folder
+from flows.files.folders import check_can_write, check_is_file
 from flows.settings import Settings
 from flows.warehouse import open_warehouse
 from flows.warehouse.address import file_of
@@ -51,7 +51,7 @@ def check_report(settings: Settings) -> None:
         InputError: it cannot, or is.
     """
     for page in (settings.report, settings.runs_index):
-        check_no_folder(page)
+        check_is_file(page)
         check_can_write(page.resolve().parent, "cannot write the report")
         for file, what in _other_files(settings):
             if _is_same(page, file):

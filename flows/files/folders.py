@@ -11,14 +11,16 @@ def nearest(folder: Path) -> Path:
     return next(each for each in (folder, *folder.absolute().parents) if each.exists())
 
 
-def check_no_folder(file: Path) -> None:
-    """See whether a file can be put there, as far as no folder is in its place.
+def check_is_file(file: Path) -> None:
+    """See whether there is a file that can be replaced, or nothing.
 
     Raises:
-        InputError: one is.
+        InputError: it is a folder, or a device, which all of this machine would lose.
     """
     if file.is_dir():
         raise InputError(f"{file}: is a folder; name a file")
+    if file.exists() and not file.is_file():
+        raise InputError(f"{file}: is a device or a pipe; name a file")
 
 
 def check_can_write(folder: Path, fault: str) -> None:

@@ -15,8 +15,10 @@ def check_private(file: Path, what: str) -> None:
     """See that nobody else can read a file.
 
     Raises:
-        InputError: others can.
+        InputError: others can, or it is a folder.
     """
+    if file.is_dir():
+        raise InputError(f"{file}: is a folder; name a file")
     if stat.S_IMODE(file.stat().st_mode) & 0o077:
         raise InputError(f"{file}: others can read {what}; run: chmod 600 {file}")
 

@@ -85,6 +85,8 @@ class DuckDBWarehouse:
             WarehouseBusyError: another run holds it.
             InputError: the path cannot be used.
         """
+        with told_in_short(self.path):
+            check_file(self.path)
         with held(self.path) as self._lock:
             yield
 
@@ -121,12 +123,10 @@ class DuckDBWarehouse:
 
         Raises:
             WarehouseBusyError: another process writes to it.
-            InputError: the path is no DuckDB file.
         """
         try:
             with told_in_short(self.path):
                 self._remove_building()  # of a run that was killed
-                check_file(self.path)
                 if self.path.exists():
                     fold_in_log(self.path)
                     shutil.copyfile(self.path, self._building)

@@ -10,6 +10,7 @@ from ibis import Table
 
 from flows.errors import InputError
 from flows.warehouse.faults import told_in_short
+from flows.warehouse.file import check_content
 from flows.warehouse.limits import Limits, keep_within
 from flows.warehouse.masking import masking_with, pseudonym
 from flows.warehouse.tables import Database
@@ -25,7 +26,9 @@ def opened(url: str, key: bytes, forgotten: Collection[int], limits: Limits) -> 
     path = Path(url.removeprefix("duckdb://"))
     with told_in_short(path):
         if not path.is_file():
-            raise InputError(f"{path}: there is no such DuckDB file")
+            hint = "; of options, ?schema=NAME is the only one" if "?" in url else ""
+            raise InputError(f"{path}: there is no such DuckDB file{hint}")
+        check_content(path)
         # What it would spill is not masked yet.
         backend = ibis.duckdb.connect(str(path), read_only=True, temp_directory="")
         if backend.current_catalog in backend.list_databases():

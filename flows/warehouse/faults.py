@@ -22,8 +22,6 @@ from flows.errors import (
 _OF_THE_SYSTEM = (ENOSPC, EDQUOT, EFBIG, EACCES, EROFS, EIO)
 # Words of DuckDB -> what is wrong with the file, and what to do.
 _UNUSABLE = {
-    "not a valid DuckDB database file": "not a DuckDB file; name another file",
-    "in-memory database in read-only mode": "not a DuckDB file; name another file",  # of a CSV, say
     "created with a newer version": "made by a newer DuckDB than this one; name another file",
     "created with an older": "made by a DuckDB too old for this one; name another file",
     "Corrupt database file": "the file is damaged; restore a copy of it, or name another file",

@@ -16,6 +16,9 @@ from flows.errors import InputError, RunFailedError, SalesFunnelError, Warehouse
 from flows.warehouse import LANDED, SCHEMAS, Entry
 from flows.warehouse.faults import told_in_short
 
+IN_MEMORY = ":memory:"
+MAGIC = slice(8, 12)  # the bytes of a file of DuckDB that say so
+
 
 def state(path: Path) -> tuple[int, ...]:
     """What changes when somebody writes to a file."""
@@ -105,15 +108,32 @@ def check_file(path: Path) -> None:
     """See whether a file is there that can be replaced, or none.
 
     Raises:
-        InputError: it is a folder, must only be read, or has a name that cannot be.
+        InputError: it is something else, must only be read, or has a name that cannot be.
     """
     if path.is_dir():
         raise InputError(f"{path}: is a folder; name a file")
+    if path.name.startswith(IN_MEMORY):
+        raise InputError(f"{path}: DuckDB opens no file of this name; give it another")
     if (name := path.name.lstrip(".").partition(".")[0].lower()) in (*SCHEMAS, LANDED):
         # DuckDB calls the database by the name of its file.
         raise InputError(f"{path}: {name} is the name of a schema in it; give the file another")
     if path.exists() and not os.access(path, os.W_OK, effective_ids=True):
         raise InputError(f"{path}: is read-only; let yourself write to it")
+    if path.exists():
+        check_content(path)
+
+
+def check_content(path: Path) -> None:
+    """See whether it is a file of DuckDB, which opens those of some other programs, too.
+
+    Raises:
+        InputError: it is none.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: not a DuckDB file; name another file")
+    with path.open("rb") as file:
+        if file.read(MAGIC.stop)[MAGIC] != b"DUCK":
+            raise InputError(f"{path}: not a DuckDB file; name another file")
 
 
 def check_free(path: Path) -> None:

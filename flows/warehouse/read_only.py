@@ -11,6 +11,7 @@ from flows.errors import InputError
 from flows.warehouse import versions
 from flows.warehouse.address import WAREHOUSES, is_postgres, shown, spark_places
 from flows.warehouse.faults import told_in_short
+from flows.warehouse.file import check_content
 from flows.warehouse.limits import USUAL, Limits, keep_within
 
 
@@ -67,6 +68,7 @@ def _file(url: str, limits: Limits) -> SQLBackend:
     if not Path(path).is_file():
         raise InputError(f"{url}: there is no such file; {WHAT_TO_DO}")
     with told_in_short(path):
+        check_content(Path(path))
         backend = ibis.duckdb.connect(path, read_only=True)
         keep_within(backend, limits)
         return backend

@@ -1,6 +1,7 @@
 """The command, run as people run it: what it prints, writes, leaves alone, and ends with."""
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -373,6 +374,14 @@ def test_a_folder_in_place_of_a_page_is_refused_before_anything_is_changed(
     folder.mkdir(parents=True)
     run = published.run("--quiet", "--report", tmp_path / "report.html")
     assert_refused(published, before, run, f"{folder}: is a folder; name a file")
+
+
+def test_a_device_in_place_of_the_report_is_refused_and_stays_one(published, tmp_path):
+    before, pipe = published.published(), tmp_path / "pipe"
+    os.mkfifo(pipe)
+    run = published.run("--quiet", "--report", pipe)
+    assert_refused(published, before, run, f"{pipe}: is a device or a pipe; name a file")
+    assert pipe.is_fifo()
 
 
 def test_an_export_in_the_file_of_the_warehouse_is_refused(published):

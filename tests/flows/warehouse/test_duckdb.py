@@ -2,10 +2,11 @@
 
 import hmac
 import re
+import sqlite3
 import struct
 import subprocess
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from subprocess import Popen
 from tempfile import TemporaryDirectory
@@ -462,11 +463,9 @@ def test_the_name_of_a_file_is_any(tmp_path, name, how):
 
 @pytest.mark.parametrize("name", ["marts.duckdb", "Staging.w.duckdb", ".landed"])
 def test_the_name_of_a_schema_is_refused(tmp_path, name):
-    warehouse = DuckDBWarehouse(tmp_path / name)
     with (
-        warehouse.held(),
         pytest.raises(InputError, match="is the name of a schema in it; give the file another"),
-        warehouse.run(),
+        working(tmp_path / name),
     ):
         pass
 
@@ -525,6 +524,25 @@ def test_a_file_that_is_not_duckdb_is_left_alone(path, content):
     assert str(caught.value) == f"{path}: not a DuckDB file; name another file"
     assert path.read_bytes() == content
     assert files(path) == ["sales.duckdb"]
+
+
+def test_a_database_of_another_program_is_left_alone(path):
+    """DuckDB would open it, if it could load what it needs for that."""
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE notes (text)")
+    content = path.read_bytes()
+    with pytest.raises(InputError, match="not a DuckDB file"), running(path):
+        pass
+    assert path.read_bytes() == content
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+def test_memory_is_no_warehouse(path):
+    with (
+        pytest.raises(InputError, match="opens no file of this name"),
+        running(path.with_name(":memory:")),
+    ):
+        pass
 
 
 def test_a_folder_is_no_warehouse(path):
@@ -616,7 +634,7 @@ def test_a_folder_to_read_only_is_refused(in_a_folder_to_read_only):
     with pytest.raises(InputError) as caught, running(in_a_folder_to_read_only):
         pass
     assert str(caught.value) == (
-        f"{in_a_folder_to_read_only}: cannot be used: Read-only file system"
+        f"{in_a_folder_to_read_only}: is read-only; let yourself write to it"
     )
     assert in_a_folder_to_read_only.read_bytes() == before
 
