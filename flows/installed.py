@@ -40,7 +40,7 @@ def misfits() -> Iterator[tuple[str, str]]:
     except ImportError:  # it came with Python 3.11
         yield f"this is Python {platform.python_version()}, which is too old", NEWER_PYTHON
         return
-    project = tomllib.loads(PROJECT.read_text())["project"]
+    project = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]
     try:
         from packaging.requirements import Requirement
         from packaging.specifiers import SpecifierSet

@@ -52,7 +52,7 @@ CHECKS = (
     Check("export", export, "see --export / FUNNEL_EXPORT", ("export",)),
     Check("folders", temporary, "see PREFECT_HOME and TMPDIR"),
     Check("disk", disk, "name folders that are there", ("report", "warehouse", "source")),
-    Check("Prefect", server, "see PREFECT_API_URL"),
+    Check("Prefect", server, "see PREFECT_API_URL, and the other variables of Prefect"),
 )
 
 

@@ -20,6 +20,9 @@ from pydantic import (
 from flows.warehouse.address import DUCKDB, has_password
 
 SHORTEST_KEY = 16
+# What is there beside the zones: that of the machine, and zones that count leap seconds.
+NO_ZONES = ("localtime", "posixrules", "posix/", "right/")
+SIZE = re.compile(r"(?=.*[1-9])[0-9]+([.][0-9]+)?\s*[KMGT]i?B", re.IGNORECASE)
 NO_TIME = "not a time; write it like 2024-06-30 or 2024-06-30T12:00:00+02:00"
 
 
@@ -27,6 +30,8 @@ def _known_zone(name: str) -> str:
     try:
         if name != "UTC":  # known to everybody, also where no time zone data is installed
             ZoneInfo(name)
+        if name.startswith(NO_ZONES):
+            raise ValueError
     except (OSError, ValueError, KeyError):
         raise ValueError("not a time zone; write it like Europe/Berlin") from None
     return name
@@ -50,13 +55,13 @@ def _parsed_as_time(moment: object, parse: ValidatorFunctionWrapHandler) -> obje
 
 
 def _with_a_unit(size: object) -> object:
-    if isinstance(size, str) and not re.fullmatch(r"[0-9]+([.][0-9]+)?\s*[KMGT]i?B", size, re.I):
+    if isinstance(size, str) and not SIZE.fullmatch(size):
         raise ValueError("not a size; write it like 2GB")
     return size
 
 
 def _long_enough(key: SecretStr | None) -> SecretStr | None:
-    if key is not None and len(key) < SHORTEST_KEY:
+    if key is not None and len(key.get_secret_value().strip()) < SHORTEST_KEY:
         raise ValueError(f"too short; give {SHORTEST_KEY} characters or more")
     return key
 
@@ -120,8 +125,19 @@ def _on_this_machine(place: object) -> object:
     return place
 
 
+def _no_folder(place: object) -> object:
+    if str(place).endswith(os.sep):
+        raise ValueError("is written as a folder; name a file")
+    return place
+
+
 Place = Annotated[str, BeforeValidator(_not_empty), AfterValidator(_no_other_password)]
-File = Annotated[Path, BeforeValidator(_not_empty), BeforeValidator(_on_this_machine)]
+File = Annotated[
+    Path,
+    BeforeValidator(_no_folder),
+    BeforeValidator(_not_empty),
+    BeforeValidator(_on_this_machine),
+]
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
 Moment = Annotated[
     datetime | None,

@@ -158,8 +158,8 @@ def _csv_header(path: Path) -> tuple[tuple[str, ...], str]:
         stream.seek(0)
         last = [*islice(stream, reader.line_num)][-1:]
     "".join(header).encode()
-    if "\0" in "".join(header):  # UTF-16 without its mark
-        raise UnicodeError
+    if "\0" in "".join(header):
+        raise InputError(f"{path}: line 1: a NUL byte; save the file as UTF-8, or export it again")
     return header, "".join(line[len(line.rstrip("\r\n")) :] for line in last)
 
 

@@ -125,7 +125,10 @@ def test_as_of_must_be_a_time(text):
     assert complaint(as_of=text).startswith("--as-of / FUNNEL_AS_OF: ")
 
 
-@pytest.mark.parametrize("text", ["Mars/Base", "", "../../etc/passwd", "Europe", "a\x00b"])
+@pytest.mark.parametrize(
+    "text",
+    ["Mars/Base", "", "../../etc/passwd", "Europe", "a\x00b", "localtime", "right/UTC"],
+)
 @pytest.mark.parametrize("name", ["timezone", "source_timezone"])
 def test_a_time_zone_must_be_known(name, text):
     said = complaint(**{name: text})
@@ -143,7 +146,9 @@ def test_the_deals_of_a_rep_who_is_shown_alone_are_a_count(text):
     assert "FUNNEL_MIN_DEALS_PER_REP" in complaint(min_deals_per_rep=text)
 
 
-@pytest.mark.parametrize("text", ["-1", "0", "2", "2 giga", "80%", "GB", "-2GB", "1e3MB", "none"])
+@pytest.mark.parametrize(
+    "text", ["-1", "0", "0GB", "2", "2 giga", "80%", "GB", "-2GB", "1e3MB", "none"]
+)
 @pytest.mark.parametrize("name", ["memory_limit", "temp_limit"])
 def test_a_limit_is_a_size_with_its_unit(name, text):
     said = complaint(**{name: text})
@@ -168,6 +173,11 @@ def test_an_empty_variable_is_no_place(name, monkeypatch):
     """Not the folder in which the run is."""
     monkeypatch.setenv(variable(name), "")
     assert "is empty; name a place, or leave it out" in complaint()
+
+
+@pytest.mark.parametrize("name", ["report", "masking_key_file"])
+def test_a_file_is_not_written_as_a_folder(name):
+    assert "is written as a folder; name a file" in complaint(**{name: "some/where/"})
 
 
 @pytest.mark.parametrize("name", ["source", "warehouse"])
