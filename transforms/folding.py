@@ -4,6 +4,7 @@ import ibis
 from ibis import Table
 from ibis.expr.types import BooleanColumn, NumericColumn, NumericScalar, Value
 
+from transforms import text
 from transforms.reps import UNASSIGNED, UNKNOWN_USER
 from transforms.staging.stg_activities import dated_and_done
 
@@ -88,8 +89,10 @@ def _deals_worked(stg_users: Table, stg_activities: Table) -> Table:
 def _others(counted: Table, min_deals: int) -> Table:
     """Of reps with their deals, those with few, and never one alone."""
     few = counted.deals < min_deals
+    # How texts are sorted depends on the database: of equals, any, but everywhere the same.
+    any_of_equals = text.md5(counted.rep.cast("string"))
     ranked = counted.mutate(
-        place=ibis.row_number().over(order_by=[counted.deals, counted.rep]),
+        place=ibis.row_number().over(order_by=[counted.deals, any_of_equals]),
         with_few=few.sum().over(),
     )
     return ranked.filter(

@@ -16,6 +16,11 @@ _SYMBOLS = (
 NOT_LETTER_OR_DIGIT = f"[{WHITE_SPACE}!-/:-@\\[-`{{-~{_SYMBOLS}]+"
 
 
+@ibis.udf.scalar.builtin
+def md5(text: str) -> str:  # type: ignore[empty-body]
+    """The hash of a text, in hex; every engine has it."""
+
+
 def code(text: StringValue) -> StringValue:
     """A category as a code: " SC-2" -> "sc_2"; null where no letter or digit is left."""
     joined = text.lower().re_replace(NOT_LETTER_OR_DIGIT, "_")

@@ -7,6 +7,7 @@ import ibis
 from ibis import Deferred, Table, _
 from ibis.expr.types import IntegerValue, Value
 
+from transforms import text
 from transforms.checks import accepted_values, not_null, references, rule
 from transforms.graph import model
 from transforms.lookups import joined_by
@@ -26,11 +27,6 @@ LOSS, ENTRY, OPEN, LOST, WON = range(5)
 VERDICTS = 8
 STATUS = {OPEN: "open", LOST: "lost", WON: "won"}
 SAYS = ("is_win", "says_owner", "says_stage", "says_amount")
-
-
-@ibis.udf.scalar.builtin
-def md5(text: str) -> str:  # type: ignore[empty-body]
-    """The hash of a text, in hex; every engine has it."""
 
 
 @model(
@@ -229,12 +225,12 @@ def _spans(states: Table) -> Table:
     changed = compared.filter(is_changed).mutate(status=named)
     texts = {name: changed[name].cast("string") for name in TRACKED}
     texts["value"] = texts["value"].re_replace(r"\.0$", "")  # as only some engines write it
-    text = ibis.literal("|").join([said.fill_null("") for said in texts.values()])
+    said = ibis.literal("|").join([each.fill_null("") for each in texts.values()])
     valid_to = changed["at"].lead().over(in_order)
     return changed.select(
         "deal_id",
         *TRACKED,
-        row_hash=md5(text),
+        row_hash=text.md5(said),
         valid_from="at",
         valid_to=valid_to,
         is_current=valid_to.isnull(),

@@ -20,7 +20,8 @@ from transforms.lookups import first_row, latest_row
 def stg_field_options(raw_fields: Table) -> Table:
     """One row per field key and option id.
 
-    Of fields with the same key, the one with the highest id has the say.
+    Of fields with the same key, the one with the highest id has the say; of options of a field with
+    the same id, the last one in its list.
 
     Columns:
         field_key: normalised key of the field; null for one without a letter or digit
@@ -28,18 +29,20 @@ def stg_field_options(raw_fields: Table) -> Table:
         option_label: what people see, as in the export's JSON list of {id, label}
     """
     fields = latest_row(raw_fields, "id")
-    listed = fields.select(
+    lists = fields.select(
         "id",
         field_key=text.code(fields.field_key),
-        option=fields.field_value_options.cast("json").array.unnest(),
+        option=fields.field_value_options.cast("json").array,
     )
+    listed = lists.unnest("option", offset="place")
     options = listed.select(
         "id",
+        "place",
         "field_key",
         # As JSON text, so that 2, 2.0 and "2" are the same id.
         option_id=text.integer(listed.option["id"].cast("string").replace('"', "")),
         option_label=text.folded(listed.option["label"].str),
     )
     # Rows of several exports have no order among each other; those of a field have its id.
-    order = [options.id.desc(), options.option_label]
-    return first_row(options, ["field_key", "option_id"], order).drop("id")
+    order = [options.id.desc(), options.place.desc()]
+    return first_row(options, ["field_key", "option_id"], order).drop("id", "place")

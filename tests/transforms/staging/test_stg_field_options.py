@@ -59,5 +59,6 @@ def test_fields_with_one_key_share_their_options_and_the_highest_id_wins(run):
     ) == [("lost_reason", 1, "New"), ("lost_reason", 2, "Time"), ("other", 1, "Other")]
 
 
-def test_an_id_listed_twice_is_one_option(run):
-    assert len(options(run, '[{"id": 1, "label": "A"}, {"id": "1", "label": "B"}]')) == 1
+def test_of_an_id_that_is_listed_twice_the_last_one_counts(run):
+    given = '[{"id": 1, "label": "B"}, {"id": 2, "label": "C"}, {"id": "1", "label": "a"}]'
+    assert options(run, given) == [(1, "a"), (2, "C")]
