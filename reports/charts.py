@@ -8,7 +8,7 @@ import math
 import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from pandas import DataFrame, Series, concat, isna, to_datetime
+from pandas import DataFrame, Series, concat, to_datetime
 
 from reports.drawing import (
     LOSS,
@@ -30,6 +30,7 @@ from reports.text import (
     clean,
     compact,
     decimal,
+    in_a_cell,
     months,
     rate,
     short,
@@ -186,7 +187,7 @@ def cohorts(rep_cohorts: DataFrame) -> Figure:
     each = max(30, *(2 + breadth(column) for column in wide.columns))
     width = max(WIDTH, 120 + each * len(wide.columns))
     figure = Drawing(numbers.reset_index(), labels, bottom=34, width=width)
-    texts = wide.map(lambda share: "" if isna(share) else f"{share:.0f}")
+    texts = wide.map(in_a_cell)
     shades = wide.fillna(0).where(is_mature, lambda share: share.clip(upper=1))
     axes = figure.cells(shades, texts, list(wide.columns))
     axes.set_xlabel("reached step, in percent of the deals created")

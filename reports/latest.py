@@ -23,6 +23,8 @@ SPARK_MONTHS, SPARK_HEIGHT, SPARK_STEP = 24, 20, 4
 MOST_MONTHS = 36  # in a chart by month
 GOOD, BAD, NEITHER = "good", "bad", ""
 FEWEST = 30  # deals, losses or stays, below which what is said would be about chance
+# What the entries into steps are found in, as rep_source_mix calls it.
+CHANGES, ACTIVITIES = "changes by field", "completed activities by type"
 WHOLE = DateOffset(days=3)  # a month in which the data begins later than that is cut off
 
 # They go on from month to month, also where nothing happens.
@@ -116,7 +118,7 @@ class Line:
         if isna(now) or isna(before):
             return MISSING, NEITHER
         more = now - before
-        if not more:
+        if self.write(now) == self.write(before):
             return "the same", NEITHER
         is_rate = self.write is rate  # of two rates, the difference is in points
         share = f" ({in_percent(more, before)})" if before and not is_rate else ""
@@ -220,11 +222,21 @@ def latest_month(
         for step in wide.columns
     ]
     figures = _figures(tables["rep_monthly_figures"], months, is_judged)
-    begun = to_datetime(tables["rep_source_mix"]["first_at"]).min()
-    if len(months) > 1 and not isna(begun) and _local(begun, timezone) > first + WHOLE:
+    if len(months) > 1:
+        mix, calls = tables["rep_source_mix"], steps(dropoff[dropoff["kind"] == "activity"])
+        of_what = {line.name: ACTIVITIES if line.name in set(calls) else CHANGES for line in lines}
         for line in [*figures, *lines]:
-            line.counts.iloc[0] = nan
+            begun = _begun(mix, of_what.get(line.name))
+            if not isna(begun) and _local(begun, timezone) > first + WHOLE:
+                line.counts.iloc[0] = nan
     return Latest(last, figures, lines)
+
+
+def _begun(rep_source_mix: DataFrame, category: str | None) -> Timestamp:
+    """When the rows of a category begin, or all; NaT without any."""
+    mix = rep_source_mix
+    rows = mix if category is None else mix[mix["category"] == category]
+    return to_datetime(rows["first_at"]).min()
 
 
 def _local(moment: Timestamp, timezone: str | None) -> Timestamp:

@@ -41,6 +41,15 @@ def rate(percent: float) -> str:
     return ">99.9%" if 99.95 <= percent < 100 else f"{percent:,.1f}%"
 
 
+def in_a_cell(percent: float) -> str:
+    """Write a percentage where there is little room, and no unit; without a denominator nothing."""
+    if isna(percent):
+        return ""
+    if 0 < percent < 0.5:
+        return "<1"
+    return ">99" if 99.5 <= percent < 100 else f"{percent:.0f}"
+
+
 def in_percent(more: float, before: float) -> str:
     """Write a change in percent of what was before."""
     share = f"{100 * more / before:+,.0f}%"

@@ -21,6 +21,6 @@ def most_active_reps(rep_sales_rep_totals: DataFrame) -> Findings:
     if len(done) > FEW_REPS and everything >= FEWEST:
         share = rate(100 * done.head(FEW_REPS).sum() / everything)
         yield Finding(
-            f"The {FEW_REPS} most active reps completed {share} of all activities.",
+            f"The {FEW_REPS} most active reps completed {share} of all activities with a due date.",
             "chart-most_active_reps",
         )

@@ -30,7 +30,7 @@ def longest_stay(rep_stage_dwell: DataFrame) -> Findings:
         return
     place = int(median.idxmax())
     of_these = ""
-    if (medians.isna() & (completed > 0)).any():
+    if (medians.isna() & (completed + rep_stage_dwell["open_stays"] > 0)).any():
         of_these = f", of the stages that most deals, and {FEWEST} or more, have left"
     if (last > median[place]).any():
         of_these += ", the last stage aside"

@@ -324,7 +324,10 @@ def test_how_long_most_of_the_closed_deals_took() -> None:
 def test_what_the_most_active_reps_do() -> None:
     ten, two_others = [(n, "A", 9) for n in range(10)], [(n, "B", 5) for n in (10, 11)]
     assert sentences(rep_sales_rep_totals=ten + two_others) == [
-        ("The 10 most active reps completed 90.0% of all activities.", "chart-most_active_reps")
+        (
+            "The 10 most active reps completed 90.0% of all activities with a due date.",
+            "chart-most_active_reps",
+        )
     ]
     assert sentences(rep_sales_rep_totals=ten) == []
     for more, is_told in ((18, False), (19, True)):  # of 11 + 18 or 19 activities
@@ -337,7 +340,7 @@ def test_nobody_is_no_rep_and_of_folded_reps_nothing_is_said() -> None:
     assert sentences(rep_sales_rep_totals=ten + nobody) == []
     eleven = [*ten, (10, "B", 1), *nobody]
     [(said, _)] = sentences(rep_sales_rep_totals=eleven)
-    assert said == "The 10 most active reps completed 49.4% of all activities."
+    assert said == "The 10 most active reps completed 49.4% of all activities with a due date."
     assert sentences(rep_sales_rep_totals=[*eleven, (None, "9 other reps", 900)]) == []
 
 
@@ -356,6 +359,10 @@ LAST = ("9", "Renewal", 0, None, 0)
             [("1", "Lead", 30, 9.5, 4), ("2", "Qualified", 40, 90.0, 41), LAST],
             ", of the stages that most deals, and 30 or more, have left",
         ),
+        (
+            [("1", "Lead", 30, 9.5, 4), ("2", "Qualified", 0, None, 500), LAST],
+            ", of the stages that most deals, and 30 or more, have left",
+        ),
         ([("1", "Lead", 30, 9.5, 4), ("9", "Renewal", 90, 90.0, 0)], ", the last stage aside"),
         (
             [("1", "Lead", 30, 9.5, 4), ("9", "Renewal", 9, 90.0, 0)],
@@ -366,7 +373,15 @@ LAST = ("9", "Renewal", 0, None, 0)
             ", of the stages that most deals, and 30 or more, have left, the last stage aside",
         ),
     ],
-    ids=["of all", "few have ended", "most are open", "last", "few in the last", "both"],
+    ids=[
+        "of all",
+        "few have ended",
+        "most are open",
+        "none has ended",
+        "last",
+        "few in the last",
+        "both",
+    ],
 )
 def test_the_stage_of_the_longest_stays(stages: list[tuple[Any, ...]], said: str) -> None:
     assert sentences(rep_stage_dwell=stages) == [

@@ -2,7 +2,7 @@
 
 import pandas
 import pytest
-from pandas import DataFrame, Series, Timestamp
+from pandas import DataFrame, Series, Timestamp, concat
 
 from reports.latest import (
     FIGURES,
@@ -13,7 +13,7 @@ from reports.latest import (
     step_conversions,
 )
 from reports.render import render
-from reports.text import rate
+from reports.text import decimal, rate
 
 Tables = dict[str, DataFrame]
 
@@ -39,7 +39,9 @@ def marts(
             {"month": months[: len(done or [])], "calls_completed": done or []},
             columns=["month", *(column for column, *_ in FIGURES)],
         ),
-        "rep_source_mix": DataFrame({"first_at": [Timestamp(begun)]}),
+        "rep_source_mix": DataFrame(
+            {"category": ["changes by field"], "first_at": [Timestamp(begun)]}
+        ),
     }
 
 
@@ -141,6 +143,18 @@ def test_a_month_in_which_the_data_begins_is_nothing_to_compare_with() -> None:
     found = latest(marts(counts, [1, 9], begun="2024-01-04 00:01"), "2024-03-01")
     assert {line.change(1) for line in [*found.lines, *found.figures]} == {("n/a", "")}
     assert found.lines[0].latest == "60"
+
+
+def test_older_deals_do_not_make_the_first_month_of_the_log_whole() -> None:
+    tables = marts({"1": [5, 60], "Lost": [1, 10]}, [1, 9], begun="2024-01-20 00:00")
+    older = DataFrame({"category": ["deals by status"], "first_at": [Timestamp("2019-03-01")]})
+    tables["rep_source_mix"] = concat([tables["rep_source_mix"], older])
+    assert latest(tables, "2024-03-01").lines[0].change(1) == ("n/a", "")
+
+
+def test_a_change_that_rounds_to_nothing_is_none() -> None:
+    line = Line("Median days to close", Series([12.34, 12.31]), None, decimal)
+    assert line.change(1) == ("the same", "")
 
 
 def test_a_change_needs_a_month_to_compare_with() -> None:

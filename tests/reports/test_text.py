@@ -2,7 +2,7 @@
 
 import pytest
 
-from reports.text import clean, in_percent, rate, short_rep
+from reports.text import clean, in_a_cell, in_percent, rate, short_rep
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,14 @@ def test_only_none_is_nothing_and_only_all_is_a_hundred_percent(
     percent: float | None, text: str
 ) -> None:
     assert rate(percent) == text  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("percent", "text"),
+    [(None, ""), (0, "0"), (0.4, "<1"), (0.6, "1"), (99.4, "99"), (99.6, ">99"), (100, "100")],
+)
+def test_in_a_cell_only_none_is_0_and_only_all_is_100(percent: float | None, text: str) -> None:
+    assert in_a_cell(percent) == text  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
