@@ -82,7 +82,7 @@ def sales_funnel(
         export: folder to write the tables of the report to, as CSV and Parquet, and the events, as
             Parquet by month; by default none.
         as_of: the moment up to which open stays are measured, as in 2024-12-31T00:00:00Z; by
-            default the newest event.
+            default the newest event so far.
         incremental: the export holds only new or changed rows, to be merged into the warehouse.
         full_refresh: the export is complete; the rows kept by earlier incremental runs are
             discarded.

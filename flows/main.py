@@ -81,7 +81,9 @@ Exit codes: 0 done (there can be warnings), 1 failed or stopped by a check, 2 us
     "--export", metavar="DIR", help="Folder for the tables, as CSV and Parquet, events by month."
 )
 @click.option(
-    "--as-of", metavar="TS", help="Measure open stays up to this time (UTC).  [the newest event]"
+    "--as-of",
+    metavar="TS",
+    help="Measure open stays up to this time (UTC).  [the newest event so far]",
 )
 @click.option(
     "--incremental",

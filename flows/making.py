@@ -33,6 +33,7 @@ def begin(run: Run, key: bytes, forgotten: Collection[int], *, full_refresh: boo
         InputError: the warehouse cannot be gone on with like this.
     """
     warehouse, settings, before = run.warehouse, run.settings, last_published(run.warehouse)
+    run.before = before or {}
     run.given["forgotten"] = forgotten
     run.people_fingerprint = people = fingerprint(key, forgotten)
     run.is_afresh = are_others_than_before(before, people, settings, forgotten)
@@ -149,7 +150,7 @@ def _make_anew(
     """The table as it was, with the rows of touched values of the column made anew."""
     touched = values = gone = _touched(run, column)
     on: tuple[str, ...] = (column,)
-    moves = model.moves if run.refresh.as_of_before != run.given["as_of"] else None
+    moves = model.moves if run.before["as_of"] != run.given["as_of"] else None
     if moves is not None:
         on = model.key
         values, gone = _moved(run, model, column, before, before.filter(moves(before)))
@@ -196,23 +197,23 @@ def _touched(run: Run, column: str) -> Table:
             for changes in run.refresh.changes
             if column in changes.columns
         ] or [run.warehouse.table_of([], {column: "int64"})]
-        if column == "deal_id":
-            found.append(_no_longer_ahead(run))
+        if column in (ahead := _no_longer_ahead(run)).columns:
+            found.append(ahead.select(column))
         values = reduce(Table.union, found).distinct()
         touched[column] = run.warehouse.set_aside(f"touched_{column}", values)
     return touched[column]
 
 
 def _no_longer_ahead(run: Run) -> Table:
-    """The deals of changes that lay in the future at the run before: models that remember see them.
+    """The changes that lay in the future at the run before: models that remember see them now.
 
     Times are in the future where a clock is wrong, or a time zone.
     """
     log = run.tables["raw_deal_changes"]
     since, now = (
-        ibis.literal(time, "timestamp(6)") for time in (run.refresh.started_before, run.started_at)
+        ibis.literal(time, "timestamp(6)") for time in (run.before["started_at"], run.started_at)
     )
-    return log.filter(log.change_time > since, log.change_time <= now).select("deal_id")
+    return log.filter(log.change_time > since, log.change_time <= now)
 
 
 def _rows_of(run: Run, name: str, column: str, touched: Table) -> Table:

@@ -8,7 +8,6 @@ place of all that earlier ones said of it: so exports may overlap, and correct e
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 import ibis
@@ -28,18 +27,16 @@ class Refresh:
     """How a run refreshes its tables, and what it found changed so far.
 
     `keeps_rows`: what it lands stays for the next run. `adds`: it joins what is there. `why_whole`:
-    why a run that adds makes every model whole; None if only what is touched is. `as_of_before`,
-    `started_before`: of the run before. `touched`: by column, the values whose rows changed.
-    `changes`: of each raw table, the rows that are new or gone. `replaced`: by table of the export,
-    how many are gone: what is said of the same now took their place. `changed`: tables made whole
-    that have other rows than before. `fresh`: of the others, the rows that are new in them.
+    why a run that adds makes every model whole; None if only what is touched is. `touched`: by
+    column, the values whose rows changed. `changes`: of each raw table, the rows that are new or
+    gone. `replaced`: by table of the export, how many are gone: what is said of the same now took
+    their place. `changed`: tables made whole that have other rows than before. `fresh`: of the
+    others, the rows that are new in them.
     """
 
     keeps_rows: bool = False
     adds: bool = False
     why_whole: str | None = None
-    as_of_before: datetime | None = None
-    started_before: datetime | None = None
     changes: list[Table] = field(default_factory=list)
     replaced: dict[str, int] = field(default_factory=dict)
     touched: dict[str, Table] = field(default_factory=dict)
@@ -169,10 +166,4 @@ def how_to_refresh(
         return Refresh(keeps_rows=settings.incremental)
     is_same = before["code_version"] == code_version()
     why_whole = None if is_same else "the code or the funnel changed"
-    return Refresh(
-        adds=True,
-        keeps_rows=True,
-        why_whole=why_whole,
-        as_of_before=before["as_of"],
-        started_before=before["started_at"],
-    )
+    return Refresh(adds=True, keeps_rows=True, why_whole=why_whole)

@@ -19,7 +19,7 @@ from flows.warehouse.rows import read_scalar
 from transforms.funnel import Funnel, FunnelError, load_funnel
 from transforms.graph import Model, load_models
 from transforms.sources import RAW_TABLES, SOURCES
-from transforms.timeline import newest_event
+from transforms.timeline import FOREVER, newest_event
 
 EARLIEST = datetime(1970, 1, 1)
 
@@ -44,6 +44,7 @@ class Run:
         self.earlier: list[Entry] = []  # runs before this one that were not published
         self.people_fingerprint: str | None = None
         self.is_afresh = False  # nothing of the people before may stay in the files
+        self.before: dict[str, Any] = {}  # row of quality.runs about the run that readers see
         self.made_before: set[tuple[str, str]] = set()  # tables of runs before, schema and name
         self.refresh = Refresh()
         self.given: dict[str, Any] = {
@@ -55,13 +56,18 @@ class Run:
         }
 
     def fix_as_of(self) -> None:
-        """Unless given, `as_of` is the newest event of the data; so a rerun gives the same."""
-        if self.given["as_of"] is None:
-            self.given["as_of"] = self._newest_event() or EARLIEST
+        """Unless given, `as_of` is the newest event of the data so far; a rerun gives the same.
 
-    def _newest_event(self) -> datetime | None:
+        An event that is ahead, such as the due date of what is done already, is the newest one only
+        where all are.
+        """
+        if self.given["as_of"] is None:
+            so_far = self._newest_event(until=self.started_at)
+            self.given["as_of"] = so_far or self._newest_event() or EARLIEST
+
+    def _newest_event(self, *, until: datetime = FOREVER) -> datetime | None:
         of_data = ("stg_deal_changes", "stg_activities", "stg_deals")
-        newest = newest_event(*(self.tables[name] for name in of_data))
+        newest = newest_event(*(self.tables[name] for name in of_data), until=until)
         return cast("datetime | None", read_scalar(newest))
 
     @cached_property

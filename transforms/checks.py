@@ -174,7 +174,7 @@ def has_happened(
     of: Callable[[Table], BooleanValue] | None = None,
     severity: Severity = "warn",
 ) -> Check:
-    """The time in the column is not after the run: open stays would be measured up to it.
+    """The time in the column is not after the run.
 
     With `of`, of the rows for which that holds.
     """

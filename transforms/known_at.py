@@ -17,10 +17,10 @@ REASONS = {
     " at the other, which can be why",
     "other_month": "entered the step in another month, by what is known at the other time",
     "other_step": "entered another step in that month, by what is known at the other time",
-    "deal_was_unknown": "nothing was known of the deal then",
-    "told_later": "the deal was known then, but not that it entered the step",
-    "deal_is_gone": "nothing is known of the deal now",
-    "taken_back": "the deal is known now, but not that it entered the step",
+    "deal_was_unknown": "no step that the deal entered was known then",
+    "told_later": "others that it entered were known then, but not this one",
+    "deal_is_gone": "no step that the deal entered is known now",
+    "taken_back": "others that it entered are known now, but not this one",
 }
 
 

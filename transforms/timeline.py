@@ -80,12 +80,21 @@ def at_the_time(events: Table, spans: Table) -> Table:
 
 
 def newest_event(
-    stg_deal_changes: Table, stg_activities: Table, stg_deals: Table
+    stg_deal_changes: Table,
+    stg_activities: Table,
+    stg_deals: Table,
+    *,
+    until: datetime = FOREVER,
 ) -> TimestampScalar:
-    """When the data ends: the latest change, done activity, creation or closing; null without."""
+    """When the data ends: the latest change, done activity, creation or closing; null without.
+
+    Of those that are not later than `until`.
+    """
     done = stg_activities.filter(stg_activities.is_done)
     moments = (stg_deal_changes.changed_at, done.due_at, stg_deals.created_at, stg_deals.closed_at)
-    return ibis.greatest(*(moment.max().as_scalar() for moment in moments))
+    last = ibis.literal(until, "timestamp(6)")
+    newest = (moment.max(where=moment <= last) for moment in moments)
+    return ibis.greatest(*(moment.as_scalar() for moment in newest))
 
 
 def stalls(obt_deals: Table, int_deal_stage_transitions: Table, rep_stage_dwell: Table) -> Table:

@@ -121,9 +121,9 @@ RECORDS = {
             "status": (_TEXT, "pass, warn or fail"),
             "failing_rows": (
                 _COUNT,
-                "rows that break the rule; of unique, values that several rows share; of"
-                " columns_are_known, columns; of has_rows, newest_within… and total_agrees, 1; of"
-                " rows_can_be_read, rejected rows",
+                "rows that break the rule; of unique, values that several rows share (of raw"
+                " tables, rows that another one outdoes); of columns_are_known, columns; of"
+                " has_rows, newest_within… and total_agrees, 1; of rows_can_be_read, rejected rows",
             ),
             "total_rows": (
                 _COUNT,
@@ -174,7 +174,7 @@ def record(run: Run, status: str, fingerprint: str) -> dict[str, pa.Table]:
             | {
                 "reason": "; ".join(result.with_table for result in run.failed_checks) or None,
                 "started_at": run.started_at,
-                "finished_at": _after_the_run_before(run.warehouse),
+                "finished_at": _after_the_run_before(run),
                 "source": shown(run.settings.source),
                 "source_fingerprint": fingerprint,
                 "code_version": code_version(),
@@ -208,10 +208,10 @@ def record(run: Run, status: str, fingerprint: str) -> dict[str, pa.Table]:
     return {name: read(run.tables[name]) for name in found}
 
 
-def _after_the_run_before(warehouse: Warehouse) -> datetime:
+def _after_the_run_before(run: Run) -> datetime:
     """The time; if a clock went back meanwhile, right after the last run, which it tells apart."""
-    before, at = last_published(warehouse), now()
-    return at if before is None else max(at, before["finished_at"] + RIGHT_AFTER)
+    at = now()
+    return max(at, run.before["finished_at"] + RIGHT_AFTER) if run.before else at
 
 
 def earlier_runs(warehouse: Warehouse) -> Table | None:

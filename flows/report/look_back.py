@@ -12,12 +12,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from flows import ROOT
 from flows.errors import InputError, RunFailedError
-from flows.files.folders import check_no_folder
+from flows.files.folders import check_is_file
 from flows.files.page_file import beside, put_in_place, write
 from flows.records.record import newest_published
 from flows.run import read_funnel
 from flows.settings import Settings
-from flows.settings.forms import Moment
+from flows.settings.forms import NO_TIME, Moment
 from flows.unforeseen import of_another_process
 from flows.warehouse.address import shown
 from flows.warehouse.read_only import looking_at_one_run
@@ -42,10 +42,12 @@ def moment_of(given: str) -> datetime:
         InputError: it is no moment, or one that has not come yet.
     """
     try:
-        moment = TypeAdapter(datetime).validate_python(TypeAdapter(Moment).validate_python(given))
+        moment = TypeAdapter(Moment).validate_python(given)
     except ValidationError as error:
         said = error.errors(include_input=False, include_url=False)[0]["msg"]
         raise InputError(f"--known-at: {said.removeprefix('Value error, ')}") from None
+    if moment is None:
+        raise InputError(f"--known-at: {NO_TIME}")
     if moment > datetime.now(UTC).replace(tzinfo=None):
         raise InputError("--known-at: that is yet to come; name a time in the past")
     return moment
@@ -66,7 +68,7 @@ def look_back(settings: Settings, moment: datetime) -> dict[str, Any]:
     """
     name = settings.report.stem + f"_known_at_{moment:%Y%m%dT%H%M%SZ}.html"
     file = settings.report.with_name(name)
-    check_no_folder(file)
+    check_is_file(file)
     with looking_at_one_run(settings.warehouse_with_password, settings.limits) as backend:
         then, now = _runs(backend, moment, shown(settings.warehouse))
         entries = backend.table(HISTORY, database="snapshots")

@@ -74,7 +74,7 @@ class Settings(BaseSettings):
     export: Folder = _setting(None, "Where the tables go as CSV and Parquet.", "a folder")
     as_of: Moment = _setting(
         None,
-        "Stays that have not ended are measured up to this time; unless given, the newest event.",
+        "Open stays are measured up to this time; unless given, the newest event so far.",
         "`2024-06-30`, `2024-06-30T12:00:00+02:00`; UTC without an offset",
     )
     incremental: bool = _setting(

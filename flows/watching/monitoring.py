@@ -51,7 +51,7 @@ def run_name() -> str:
     given = flow_run.parameters
     usual = os.environ.get("FUNNEL_SOURCE") or Settings.model_fields["source"].default
     as_of = given.get("as_of") or os.environ.get("FUNNEL_AS_OF")
-    return _name(given.get("source") or usual, as_of or "the newest event")
+    return _name(given.get("source") or usual, as_of or "the newest event so far")
 
 
 def show_plan(planned: dict[str, Any]) -> Any:

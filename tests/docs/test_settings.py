@@ -37,7 +37,7 @@ def test_the_defaults_of_the_readme_are_those_of_the_settings():
         if field is None:
             assert default == ""
         elif field.default is None:
-            assert default in ("none", "the newest event")
+            assert default in ("none", "the newest event so far")
         elif field.default is False:
             assert default == "off"
         else:

@@ -184,6 +184,7 @@ def test_what_an_older_version_did_not_keep_is_not_known(tell, new_warehouse, tm
     ("options", "said"),
     [
         (["--known-at", "July"], "--known-at: not a time; write it like 2024-06-30"),
+        (["--known-at", ""], "--known-at: not a time; write it like 2024-06-30"),
         (["--known-at", "2190-01-01"], "--known-at: that is yet to come; name a time in the past"),
         (["--known-at", "2024-06-30", "--dry-run"], "--known-at starts no run"),
         (["rotate-key", "--known-at", "2024-06-30"], "--known-at starts no run"),

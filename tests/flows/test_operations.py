@@ -282,7 +282,7 @@ def test_of_a_run_that_fails_somebody_is_told(ran, operated, told, eventually):
     assert run["state_type"] == "FAILED"
     eventually(lambda: told.of("The sales funnel failed"), seconds=60)
     [message] = told.of("The sales funnel failed")
-    assert "nowhere as of the newest event: " in message
+    assert "nowhere as of the newest event so far: " in message
     assert "cannot read the source folder" in message
     assert f"https://prefect.example/runs/flow-run/{run['id']}" in message
 

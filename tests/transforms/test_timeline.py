@@ -132,6 +132,14 @@ def test_the_data_ends_with_the_newest_change_done_activity_creation_or_closing(
     assert engine.to_pyarrow(newest_event(changes, activities, deals)).as_py() == newest
 
 
+def test_of_events_until_a_moment_the_newest_is_the_last_one_not_after_it(engine, draw):
+    changes = draw("deal_id | changed_at\n7 | 2024-01-01\n7 | 2024-01-03", **CHANGES)
+    activities = draw("is_done | due_at\ntrue | 2024-02-02", **ACTIVITIES)
+    deals = draw("created_at | closed_at\n2024-01-01 | 2024-03-01", **DEALS)
+    newest = newest_event(changes, activities, deals, until=datetime(2024, 1, 3))
+    assert engine.to_pyarrow(newest).as_py() == datetime(2024, 1, 3)
+
+
 def test_one_empty_table_leaves_the_end_to_the_other(engine, draw):
     changes = draw("deal_id | changed_at\n7 | 2024-01-01", **CHANGES)
     activities = draw("is_done | due_at\ntrue | 2024-02-02", **ACTIVITIES)
