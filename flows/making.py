@@ -148,12 +148,11 @@ def _make_anew(
     run: Run, model: Model, column: str, tables: Mapping[str, Table], before: Table
 ) -> Table:
     """The table as it was, with the rows of touched values of the column made anew."""
-    touched = values = gone = _touched(run, column)
-    on: tuple[str, ...] = (column,)
+    touched = _touched(run, column)
+    values, gone, on = touched, touched, tuple(touched.columns)
     moves = model.moves if run.before["as_of"] != run.given["as_of"] else None
     if moves is not None:
-        on = model.key
-        values, gone = _moved(run, model, column, before, before.filter(moves(before)))
+        values, gone, on = _moved(run, model, touched, before, before.filter(moves(before)))
     read = {name: _rows_of(run, name, column, values) for name in model.upstream}
     if model.remembers:
         read[BEFORE] = tables[BEFORE].semi_join(values, column)
@@ -167,18 +166,20 @@ def _make_anew(
     return table
 
 
-def _moved(run: Run, model: Model, column: str, before: Table, moved: Table) -> tuple[Table, Table]:
-    """The values whose rows have to be read, and the keys of the rows that are to be replaced.
+def _moved(
+    run: Run, model: Model, touched: Table, before: Table, moved: Table
+) -> tuple[Table, Table, tuple[str, ...]]:
+    """The values whose rows are to be read, the rows to be replaced, and the columns of these.
 
     Where only `as_of` moved, these are the rows that it changes, as open stays; the others stay.
     """
-    touched = _touched(run, column)
-    values = touched.union(moved.select(column), distinct=True)
-    of_touched = before.semi_join(touched, column)
+    values = touched.union(moved.select(touched.columns), distinct=True)
+    of_touched = before.semi_join(touched, touched.columns)
     gone = of_touched.select(*model.key).union(moved.select(*model.key), distinct=True)
     return (
         run.warehouse.set_aside(f"moved_values_{model.name}", values),
         run.warehouse.set_aside(f"moved_rows_{model.name}", gone),
+        model.key,
     )
 
 

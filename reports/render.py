@@ -68,8 +68,8 @@ def grid(frame: DataFrame) -> Grid:
 
 def _heading(name: object) -> str:
     plain = text.clean(name)
-    short = plain.removesuffix("_pct").removesuffix("_name")
-    return short.replace("_", " ") if plain.islower() else plain
+    short = plain.removesuffix("_pct")
+    return short.removesuffix("_name").replace("_", " ") if plain.islower() else short
 
 
 def _is_number(values: Series) -> bool:

@@ -18,7 +18,7 @@ import pytest
 
 from reports import charts
 from reports.drawing import Chart
-from reports.render import render
+from reports.render import grid, render
 from reports.runs import index
 
 ROOT = Path(__file__).parents[2]
@@ -54,6 +54,11 @@ class Page(HTMLParser):
 def page(tables: Tables, run: Run) -> Page:
     """Render the fixture's marts."""
     return Page(render(tables, run))
+
+
+def test_a_heading_is_without_its_unit_whatever_a_step_is_called() -> None:
+    frame = pandas.DataFrame({"A_pct": [1.0], "share_pct": [1.0], "sales_rep_name": ["x"]})
+    assert [name for name, _ in grid(frame).columns] == ["A", "share", "sales rep"]
 
 
 def test_the_same_input_gives_the_same_text(tables: Tables, run: Run) -> None:
