@@ -91,7 +91,7 @@ def test_a_list_that_cannot_be_used_is_left_as_it_is(settings):
 
 def test_a_folder_in_place_of_the_list(settings):
     settings.forgotten_users_file.mkdir(mode=0o700)
-    assert complaint(settings) == "cannot read who is forgotten: Is a directory"
+    assert complaint(settings) == "is a folder; name a file"
 
 
 def test_a_list_that_cannot_be_written(tmp_path):
