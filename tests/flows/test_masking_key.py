@@ -111,9 +111,7 @@ def test_a_short_key_is_not_overwritten(tmp_path):
 
 def test_a_folder_in_place_of_the_file(tmp_path):
     (tmp_path / "key").mkdir(mode=0o700)
-    assert complaint(tmp_path / "key") == (
-        f"{tmp_path}/key: cannot use the masking key: Is a directory"
-    )
+    assert complaint(tmp_path / "key") == f"{tmp_path}/key: is a folder; name a file"
 
 
 def test_a_file_that_cannot_be_made(tmp_path):
