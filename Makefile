@@ -8,9 +8,10 @@ BIN := .venv/bin
 run: .venv/run
 	$(BIN)/python -m flows.main
 
-# Each process has a PostgreSQL and a Prefect server of its own, and whole files of tests.
+# Each process has a PostgreSQL and a Prefect server of its own, and whole files of tests: in their
+# order, so that the many short ones come last, and no process waits long for another.
 test: .venv/dev
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: .venv/dev
 	$(BIN)/ruff check .

@@ -1,8 +1,8 @@
 """Told bit by bit, a warehouse is what it would be if it were told all at once.
 
-Batches overlap, come late and out of order, and correct each other. After each, every table is held
-against a whole run over all rows that count. How many random histories are tried on each engine is
-FUNNEL_TEST_HISTORIES.
+Batches overlap, come late and out of order, and correct each other. After each, every table of
+either engine is held against that of a whole run, on DuckDB, over all rows that count. How many
+random histories are tried on each engine is FUNNEL_TEST_HISTORIES.
 """
 
 import json
@@ -97,16 +97,25 @@ def tables(url: str, run_id: str) -> dict[str, list[str]]:
 GIVEN = {"funnel": read_funnel()}
 
 
+@pytest.fixture(scope="module")
+def made_whole() -> dict[str, dict[str, list[str]]]:
+    """By what the batches say, the tables of a whole run over it."""
+    return {}
+
+
 @pytest.fixture
 def whole_tables(
-    new_warehouse: Callable[[], str], tell: Callable[..., Run]
+    made_whole, tmp_path_factory: pytest.TempPathFactory, tell: Callable[..., Run]
 ) -> Callable[[list[Batch]], dict[str, list[str]]]:
-    """The tables of a whole run over all that the batches say, on the same engine."""
+    """The tables of a whole run over all that the batches say, on DuckDB."""
 
     def made(batches: list[Batch]) -> dict[str, list[str]]:
-        url = new_warehouse()
-        tell(url, whole(batches), "whole")
-        return tables(url, "whole")
+        said = repr(whole(batches))
+        if said not in made_whole:
+            url = f"duckdb://{tmp_path_factory.mktemp('whole')}/sales.duckdb"
+            tell(url, whole(batches), "whole")
+            made_whole[said] = tables(url, "whole")
+        return made_whole[said]
 
     return made
 

@@ -52,6 +52,7 @@ def obt_deals(
     stg_users: Table,
     stg_stages: Table,
     stg_field_options: Table,
+    stg_funnel_steps: Table,
     stg_activities: Table,
     int_deal_stage_transitions: Table,
     int_deal_funnel_entries: Table,
@@ -89,11 +90,13 @@ def obt_deals(
         },
     )
     furthest_first = [
-        (_[step.column].notnull(), step) for step in reversed(funnel.of_kind("stage"))
+        (_[step.column].notnull(), order)
+        for order, step in reversed([*enumerate(funnel.steps, 1)])
+        if step.kind == "stage"
     ]
-    first_entries = first_entries.mutate(
-        furthest_step=ibis.cases(*((entered, step.step) for entered, step in furthest_first)),
-        furthest_kpi_name=ibis.cases(*((entered, step.kpi) for entered, step in furthest_first)),
+    first_entries = first_entries.mutate(furthest_order=ibis.cases(*furthest_first))
+    furthest = stg_funnel_steps.select(
+        furthest_order="step_order", furthest_step="funnel_step", furthest_kpi_name="kpi_name"
     )
     transitions = int_deal_stage_transitions.group_by("deal_id").agg(
         stages_entered=lambda group: group.count()
@@ -102,6 +105,7 @@ def obt_deals(
     activities = done.group_by("deal_id").agg(activities_completed=done.count())
     joined = (
         stg_deals.left_join(first_entries, "deal_id")
+        .left_join(furthest, "furthest_order")
         .left_join(transitions, "deal_id")
         .left_join(activities, "deal_id")
         .left_join(stg_users.select("user_id", "sales_rep_name"), "user_id")
