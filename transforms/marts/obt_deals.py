@@ -89,12 +89,12 @@ def obt_deals(
             for step in funnel.steps
         },
     )
-    furthest_first = [
+    entered = [
         (_[step.column].notnull(), order)
-        for order, step in reversed([*enumerate(funnel.steps, 1)])
+        for order, step in enumerate(funnel.steps, 1)
         if step.kind == "stage"
     ]
-    first_entries = first_entries.mutate(furthest_order=ibis.cases(*furthest_first))
+    first_entries = first_entries.mutate(furthest_order=ibis.cases(*reversed(entered)))
     furthest = stg_funnel_steps.select(
         furthest_order="step_order", furthest_step="funnel_step", furthest_kpi_name="kpi_name"
     )
