@@ -71,7 +71,7 @@ def _read(cells: Table, column: Column, zone: str) -> Value:
             usual = (quick.cast("string") == cell) & is_plausible(quick)
             return ibis.ifelse(usual, as_utc(quick, zone), unusual_time(cell.strip(), zone))
         case "number":
-            return _number(cell.strip())
+            return _number(texts.stripped(cell))
         case "boolean":
             return _boolean(cell)
         case _:

@@ -28,8 +28,8 @@ def _of_content(file: ExportFile) -> str:
     if file.is_masked:
         return _of_lines(file)
     with file.path.open("rb") as stream:
-        # The quickest of those that nobody can forge, where a processor has none of its own.
-        return file_digest(stream, "blake2b").hexdigest()
+        # The quickest that nobody can forge: processors have instructions for it.
+        return file_digest(stream, "sha256").hexdigest()
 
 
 def _of_lines(file: ExportFile) -> str:

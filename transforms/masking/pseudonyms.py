@@ -11,7 +11,7 @@ from ibis import Table
 from ibis.expr.types import BooleanValue, IntegerValue, StringValue, Value
 
 from transforms.sources import STATUSES, Kind
-from transforms.text import WHITE_SPACE, code, folded, integer
+from transforms.text import WHITE_SPACE, code, folded, integer, stripped
 
 Pseudonym = Callable[[StringValue], StringValue]
 
@@ -42,7 +42,7 @@ def masked_columns(
         pseudonym: the keyed function.
         forgotten: ids of users of whom nothing is kept.
     """
-    text = value.strip().nullif("")
+    text = stripped(value).nullif("")
     match kind:
         case "name":
             return {"_masked": masked_name(text), "_pseudonym": pseudonym(text)}
@@ -70,9 +70,15 @@ def email_hash(email: StringValue, pseudonym: Pseudonym) -> StringValue:
 def plain_or_masked(
     value: StringValue, is_plain: BooleanValue, pseudonym: Pseudonym
 ) -> StringValue:
-    """A value that is of the kind that we read; all else may be personal ("~" and hex)."""
+    """A value that is of the kind that we read; all else may be personal ("~" and hex).
+
+    Args:
+        value: without outer white space; nothing is null.
+        is_plain: it is of that kind.
+        pseudonym: the keyed function.
+    """
     masked = "~" + pseudonym(value).substr(0, 16)
-    return ibis.cases((is_plain, value), (value.strip() != "", masked))
+    return ibis.cases((is_plain, value), (value != "", masked))
 
 
 def masked_log_value(
@@ -85,7 +91,7 @@ def masked_log_value(
 
     The id of a forgotten user is null, in a field that we do not know too.
     """
-    value = value.strip()
+    value = stripped(value)
     fields = ((key, value.re_search(plain)) for key, plain in PLAIN_VALUES.items())
     # Most keys are spelled so: that is quicker to see than to make.
     key = ibis.ifelse(field_key.isin(list(PLAIN_VALUES)), field_key, code(field_key))

@@ -147,7 +147,7 @@ def deals_table(raw_deals: Table) -> Table:
     status = text.code(given.status)
     return given.mutate(
         status=ibis.ifelse(status.isin(STATUSES), status, None),
-        currency=given.currency.strip().upper().nullif(""),
+        currency=given.currency.upper(),
     )
 
 
