@@ -55,6 +55,12 @@ def test_the_funnel_file_is_normalised_as_the_data_is(applied, name):
     assert applied(text.code, [name]) == list(Step("1", "Any", "stage", (name,)).codes)
 
 
+def test_outer_white_space_is_taken_off_and_no_other(applied):
+    given = ["a b", " a", "a\t", "\n a\r\n", "見積 ", "\u00a0a\u00a0", "!", " ", "", None]
+    made = ["a b", "a", "a", "a", "見積", "\u00a0a\u00a0", "!", "", "", None]
+    assert applied(text.stripped, given) == made
+
+
 def test_a_folded_name_keeps_its_case_and_has_single_spaces(applied):
     given = ["  Sales \t Call\n2 ", "Größe", "A-B", "", "   ", None]
     assert applied(text.folded, given) == ["Sales Call 2", "Größe", "A-B", None, None, None]
