@@ -80,8 +80,9 @@ def rep_key_figures(
         first_month=rep_sales_funnel_monthly.month.min(),
         last_month=rep_sales_funnel_monthly.month.max(),
     )
-    found = stalls(obt_deals, int_deal_stage_transitions, rep_stage_dwell)
-    stalled = found.agg(deals_stalled=found.count(where=found.until.isnull()))
+    present = int_deal_stage_transitions.filter(int_deal_stage_transitions.left_at.isnull())
+    found = stalls(obt_deals.filter(obt_deals.status == "open"), present, rep_stage_dwell)
+    stalled = found.agg(deals_stalled=found.count())
     return (
         deals.mutate(win_rate_pct=percent(deals.deals_won, deals.deals_won + deals.deals_lost))
         .cross_join(stalled)

@@ -75,7 +75,8 @@ def rep_source_mix(
 
 
 def _counted(table: Table, category: str, value: StringValue, at: TimestampValue) -> Table:
-    rows = table.select(category=ibis.literal(category), value=value, at=at)
-    return rows.group_by("category", "value").agg(
+    rows = table.select(value=value, at=at)
+    counted = rows.group_by("value").agg(
         rows_count=rows.count(), first_at=rows["at"].min(), last_at=rows["at"].max()
     )
+    return counted.select(ibis.literal(category).name("category"), *counted.columns)
