@@ -73,7 +73,7 @@ def plain_or_masked(
     """A value that is of the kind that we read; all else may be personal ("~" and hex).
 
     Args:
-        value: without outer white space; nothing is null.
+        value: without outer white space; an empty one becomes null.
         is_plain: it is of that kind.
         pseudonym: the keyed function.
     """
